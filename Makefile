@@ -1,0 +1,93 @@
+# docmill: `make demo` shows it working, `make test` proves it.
+
+# By its real path, which the unprivileged children can follow when the checkout is under /root.
+BIN = $(shell readlink -f .local)/venv/bin
+LOCAL = $(BIN)/python -m deploy.local
+# Runs its command with PostgreSQL, RabbitMQ and S3 up and their addresses in the environment.
+WITH_SERVERS = $(BIN)/python -m deploy.local.run_tests
+PYTEST = $(BIN)/pytest $(ARGS)
+CORES := $(shell nproc)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status logs clean test test-unit test-contract test-integration \
+	test-deploy test-e2e test-chaos test-slow coverage check lint types imports fmt verify generate \
+	requirements upgrade
+
+##@ See it work
+demo: setup ## Start everything, send documents through, stay up until Ctrl-C; ARGS="a.pdf b.png" takes yours
+	@$(LOCAL) demo $(ARGS)
+
+up: setup ## Start everything in the background
+	@$(LOCAL) up
+
+down: ## Stop everything
+	@[ ! -x $(BIN)/python ] || $(LOCAL) down
+
+status: ## Show what runs, where, and whether it is ready
+	@$(LOCAL) status
+
+logs: ## Follow the services' logs
+	@$(LOCAL) logs
+
+clean: down ## Stop everything and delete the local stack's data and logs
+	@[ ! -x $(BIN)/python ] || $(LOCAL) clean
+
+##@ Prove it
+test: check ## Everything, fast first
+	@$(WITH_SERVERS) $(MAKE) --no-print-directory test-fast test-e2e test-chaos
+
+check: lint types imports verify test-unit ## What needs no server: style, types, import contracts, generated files, unit tests
+
+test-unit: setup ## Rules of the domain, in seconds
+	$(PYTEST) -n $(CORES) tests/unit
+
+test-fast: setup ## Contract, integration, migration and deploy tests on real servers
+	$(WITH_SERVERS) $(PYTEST) -n $(CORES) --dist loadgroup tests/contract tests/integration tests/migrations tests/deploy
+
+test-integration: ## One folder of tests on real servers; also test-contract, test-migrations, test-deploy
+test-contract test-integration test-migrations test-deploy: test-%: setup
+	$(WITH_SERVERS) $(PYTEST) tests/$*
+
+test-e2e: setup ## Documents through every service
+	$(WITH_SERVERS) $(PYTEST) tests/e2e
+
+test-chaos: setup ## Documents through every service while things break
+	$(WITH_SERVERS) $(PYTEST) tests/chaos
+
+coverage: setup ## Branch coverage of the rules, the worker runtime and the use cases
+	rm -rf .local/coverage && mkdir -p .local/coverage
+	$(WITH_SERVERS) $(BIN)/coverage run -m pytest tests/unit tests/contract tests/integration $(ARGS)
+	$(BIN)/coverage combine -q && $(BIN)/coverage report --fail-under=90 --include='*/docmill/domain/*,*/docmill/work/*,*/docmill_*/*'
+
+##@ Change it
+fmt: setup ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format
+
+lint: setup ## Style
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: setup ## mypy --strict, tests included
+	$(BIN)/mypy
+
+imports: setup ## Who may import whom
+	$(BIN)/lint-imports
+
+generate: setup ## Write the generated files again
+	@$(BIN)/python -m deploy.local.generated write
+
+verify: setup ## Fail when a generated file is stale
+	@$(BIN)/python -m deploy.local.generated check
+
+##@ Keep it
+setup: ## Install what is missing; nothing happens when nothing is
+	@deploy/local/setup.sh
+
+requirements: setup ## Lock what the pyproject files ask for, keeping the present versions
+	@deploy/local/lock.sh
+
+upgrade: setup ## Lock again with the newest versions
+	@deploy/local/lock.sh --upgrade
+
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,1 @@
+"""What is around the code: the local stack, charts, dashboards and rules."""

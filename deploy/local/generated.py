@@ -1,0 +1,49 @@
+"""Generated files: `write` makes them again, `check` also fails when one had been stale."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A module that, run, writes these files."""
+
+    module: str
+    files: tuple[str, ...]
+
+    def stale(self) -> list[str]:
+        """Run it, and name the files that it changed."""
+        before = self._contents()
+        subprocess.run([sys.executable, "-m", self.module], cwd=ROOT, check=True)
+        after = self._contents()
+        return [file for file in self.files if before[file] != after[file]]
+
+    def _contents(self) -> dict[str, bytes | None]:
+        paths = {file: ROOT / file for file in self.files}
+        return {file: path.read_bytes() if path.exists() else None for file, path in paths.items()}
+
+
+GENERATORS: Final[tuple[Generator, ...]] = (
+    Generator("deploy.scripts.states", ("docs/states.md",)),
+    Generator("deploy.scripts.settings", ("docs/reference/settings.md", ".env.example")),
+    Generator("deploy.scripts.metrics", ("docs/reference/metrics.md",)),
+    Generator(
+        "deploy.scripts.api", ("docs/reference/errors.md", "docs/reference/api/openapi.json")
+    ),
+)
+
+
+def main() -> int:
+    stale = [file for generator in GENERATORS for file in generator.stale()]
+    for file in stale:
+        print(f"{file} was stale and is written again")
+    return 1 if stale and sys.argv[1:] == ["check"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Locks what the pyproject files ask for into hashed requirements that name no host. All services
+# agree, for each is compiled under the versions of all. `lock.sh --upgrade` takes the newest.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+readonly UPGRADE=("$@")
+readonly MEMBERS=(shared/*/pyproject.toml services/*/pyproject.toml)
+
+name() { sed -n 's/^name = "\(.*\)"/\1/p' "$1"; }
+
+compile() {
+  UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1} .local/venv/bin/uv pip compile \
+    --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 "$@"
+}
+
+ours=()
+for member in "${MEMBERS[@]}"; do ours+=(--no-emit-package "$(name "$member")"); done
+
+compile "${UPGRADE[@]}" "${MEMBERS[@]}" "${ours[@]}" -o requirements/all.txt
+compile "${UPGRADE[@]}" --group pyproject.toml:dev -c requirements/all.txt -o requirements/dev.txt
+for member in "${MEMBERS[@]}"; do
+  [ "$member" != shared/docmill/pyproject.toml ] || continue # a library: its users lock it
+  compile "$member" "${ours[@]}" -c requirements/all.txt -o "requirements/$(name "$member").txt"
+done
+echo uv | compile "${UPGRADE[@]}" - -o requirements/uv.txt

@@ -1,0 +1,118 @@
+"""Fixtures for every kind of test: real servers, one database, vhost and bucket per test."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import boto3
+import httpx
+import pytest
+
+from docmill.ops.settings import StoreSettings
+from tests.stack.template import database, template_database
+
+ROOT = Path(__file__).parents[1]
+UNIT = ROOT / "tests" / "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Unit tests reach no server, not even by accident."""
+    for item in items:
+        if item.path.is_relative_to(UNIT):
+            item.add_marker(pytest.mark.disable_socket)
+
+
+def absent(message: str) -> NoReturn:
+    """A missing service skips a laptop and fails CI."""
+    if "CI" in os.environ:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def server(variable: str) -> str:
+    return os.environ.get(variable) or absent(f"{variable} is not set: run `make test`")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the caller's shell says about docmill is no business of a test."""
+    for name in list(os.environ):
+        if name.startswith("DOCMILL_") and not name.startswith("DOCMILL_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The server: a superuser in the database `postgres`."""
+    return server("DOCMILL_TEST_DATABASE_URL")
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> str:
+    """The name of a migrated database, made once per state of the migrations."""
+    return template_database(postgres_url)
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A database of the test's own with nothing in it."""
+    with database(postgres_url, "template0") as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres_url: str, template: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    with database(postgres_url, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_api() -> str:
+    """The management API's address with its credentials, ending in /api."""
+    return server("DOCMILL_TEST_RABBITMQ_API")
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_api: str) -> Iterator[str]:
+    """A vhost of the test's own."""
+    url = urlsplit(server("DOCMILL_TEST_RABBITMQ_URL"))
+    name = f"test-{uuid4().hex}"
+    rights = {"configure": ".*", "write": ".*", "read": ".*"}
+    with httpx.Client(base_url=rabbitmq_api) as api:
+        api.put(f"/vhosts/{name}").raise_for_status()
+        api.put(f"/permissions/{name}/{url.username}", json=rights).raise_for_status()
+        yield url._replace(path=f"/{name}").geturl()
+        api.delete(f"/vhosts/{name}")
+
+
+@pytest.fixture
+def blob_settings() -> Iterator[StoreSettings]:
+    """A bucket of the test's own, and how to reach it."""
+    settings = StoreSettings(
+        s3_endpoint=server("DOCMILL_TEST_S3_ENDPOINT"),
+        s3_bucket=f"test-{uuid4().hex}",
+        s3_access_key=server("DOCMILL_TEST_S3_ACCESS_KEY"),
+        s3_secret_key=server("DOCMILL_TEST_S3_SECRET_KEY"),
+    )
+    bucket = boto3.resource(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=settings.s3_secret_key,
+    ).Bucket(settings.s3_bucket)
+    bucket.create()
+    yield settings
+    bucket.object_versions.delete()
+    bucket.delete()
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Documents from other projects, which lie beside the checkout and never in it."""
+    folder = Path(os.environ.get("DOCMILL_TEST_SAMPLES", ROOT.parent / "shared" / "samples"))
+    return folder if folder.is_dir() else absent(f"no samples in {folder}")

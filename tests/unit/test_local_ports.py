@@ -1,0 +1,37 @@
+"""Ports of the local stack: kept while they can be, never another's."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.ports import FAMOUS, NoFreePortError, Ports
+
+
+def always(port: int) -> bool:
+    return True
+
+
+def test_a_name_keeps_its_port_in_the_next_process(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    first = Ports(file, is_free=always).usable("amqp")
+    assert Ports(file, is_free=always)["amqp"] == first
+    assert Ports(file, is_free=always).usable("amqp") == first
+
+
+def test_a_port_taken_by_a_stranger_is_chosen_again(tmp_path: Path) -> None:
+    taken: set[int] = set()
+    ports = Ports(tmp_path / "ports.json", is_free=lambda port: port not in taken)
+    first = ports.usable("amqp")
+    taken.add(first)
+    assert ports.usable("amqp") != first
+
+
+def test_no_two_names_share_a_port(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "ports.json", is_free=always)
+    assert len({ports[str(number)] for number in range(200)}) == 200
+
+
+def test_a_famous_port_is_never_chosen(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "ports.json", is_free=lambda port: port in FAMOUS)
+    with pytest.raises(NoFreePortError):
+        ports.usable("amqp")
