@@ -1,0 +1,1 @@
+"""What every docmill service shares."""

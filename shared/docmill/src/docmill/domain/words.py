@@ -1,0 +1,83 @@
+"""The text of a page as words with boxes: what every output is made of.
+
+Coordinates: one system everywhere. The origin is the page's top left corner as it is shown
+upright, x grows to the right, y down, in the unit of the page (`px` for images, `pt` = 1/72 inch
+for PDF); a box is (left, top, right, bottom) within (0, 0, width, height).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from docmill.domain.plan import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word. `block`, `paragraph` and `line` count from 0 over the page, in reading order."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    confidence: float  # 0 to 100; 100 for words of a text layer
+    block: int
+    paragraph: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageText:
+    """One page as read: its words in reading order and what they were read with."""
+
+    number: int
+    width: float
+    height: float
+    unit: str
+    source: Source
+    words: tuple[Word, ...]
+    engine: str  # name and version, e.g. "tesserocr 5.5.4 eng"
+    rotation: int = 0  # degrees clockwise that the content had to be turned to be upright
+
+    @property
+    def text(self) -> str:
+        """The page's text: a line per line, an empty line between paragraphs."""
+        paragraphs = (
+            "\n".join(" ".join(word.text for word in line) for line in _grouped(words, "line"))
+            for words in _grouped(self.words, "paragraph")
+        )
+        return "\n\n".join(paragraphs)
+
+    @property
+    def confidence(self) -> float | None:
+        """The mean confidence of the words; None where there are none."""
+        if not self.words:
+            return None
+        return sum(word.confidence for word in self.words) / len(self.words)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON value that `from_json` reads back; the same bytes for the same page."""
+        return {
+            "number": self.number,
+            "width": self.width,
+            "height": self.height,
+            "unit": self.unit,
+            "source": self.source.value,
+            "engine": self.engine,
+            "rotation": self.rotation,
+            "words": [
+                [w.text, *w.box, w.confidence, w.block, w.paragraph, w.line] for w in self.words
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "PageText":
+        """Read what `as_json` wrote."""
+        words = tuple(
+            Word(text, (left, top, right, bottom), *rest)
+            for text, left, top, right, bottom, *rest in value["words"]
+        )
+        return cls(**{**value, "source": Source(value["source"]), "words": words})
+
+
+def _grouped(words: Iterable[Word], level: str) -> Iterator[list[Word]]:
+    return (list(group) for _, group in groupby(words, key=lambda word: getattr(word, level)))
