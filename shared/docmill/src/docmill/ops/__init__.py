@@ -1,0 +1,1 @@
+"""What running a service needs: settings, logs, metrics, health."""

@@ -1,0 +1,91 @@
+"""Settings: frozen classes read from a mapping; each field is one `DOCMILL_*` variable."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic.functional_validators import BeforeValidator
+
+PREFIX = "DOCMILL_"
+
+
+class BadSettings(Exception):
+    """The environment does not make valid settings; the message names each variable."""
+
+
+def _seconds(value: Any) -> Any:
+    return timedelta(seconds=float(value)) if isinstance(value, str | int | float) else value
+
+
+Seconds = Annotated[
+    timedelta,
+    BeforeValidator(_seconds),
+    PlainSerializer(lambda value: value.total_seconds(), return_type=float),
+]
+"""A duration: a timedelta inside, a number of seconds in the environment."""
+
+
+class Settings(BaseModel):
+    """The base of every service's settings.
+
+    A field `lease_seconds` is read from `DOCMILL_LEASE_SECONDS`. Secrets are declared with
+    `repr=False`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the fields from `env`; raise BadSettings with every fault at once."""
+        given = {
+            name: env[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if PREFIX + name.upper() in env
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise BadSettings(_explained(error)) from None
+
+
+def _explained(error: ValidationError) -> str:
+    faults = (f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+    return "\n".join(faults)
+
+
+class DatabaseSettings(Settings):
+    """How a service reaches PostgreSQL."""
+
+    database_url: str = Field(
+        repr=False, description="postgresql:// URL of the queue of record; holds a password."
+    )
+    database_pool_size: int = Field(4, ge=1, description="Most connections this process opens.")
+    database_statement_timeout_seconds: Seconds = Field(
+        timedelta(seconds=10), description="After this a statement is cancelled."
+    )
+
+
+class StoreSettings(Settings):
+    """How a service reaches the S3-compatible store."""
+
+    s3_endpoint: str = Field(description="URL of the S3 endpoint.")
+    s3_bucket: str = Field("docmill", description="The one bucket that holds every blob.")
+    s3_region: str = Field("us-east-1", description="Region name the server expects.")
+    s3_access_key: str = Field(repr=False, description="Access key id.")
+    s3_secret_key: str = Field(repr=False, description="Secret access key.")
+
+
+class BrokerSettings(Settings):
+    """How a service reaches RabbitMQ."""
+
+    rabbitmq_url: str = Field(repr=False, description="amqp:// URL; holds a password.")
+
+
+class HealthSettings(Settings):
+    """Where a service answers for itself."""
+
+    health_host: str = Field("0.0.0.0", description="Address of /livez, /readyz and /metrics.")  # noqa: S104 - probes come from outside the container
+    health_port: int = Field(8081, description="Port of /livez, /readyz and /metrics.")
