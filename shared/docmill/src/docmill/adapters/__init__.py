@@ -1,0 +1,1 @@
+"""One module per technology; foreign errors end here."""

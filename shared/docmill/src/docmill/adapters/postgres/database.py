@@ -1,0 +1,86 @@
+"""Transactions on the pool: foreign errors translated, deadlocks and serialisation retried."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from docmill.adapters.postgres.bell import Bell
+from docmill.adapters.postgres.connection import Connection
+from docmill.adapters.postgres.pool import Pool
+from docmill.domain.errors import DatabaseDown
+from docmill.ops import metrics
+from docmill.ops.logging import logger
+
+log = logger(__name__)
+T = TypeVar("T")
+COLLISIONS: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+TRIES: Final = 8
+
+
+class Database:
+    """What the adapters share: the pool, and the bell that wakes listeners after a commit."""
+
+    def __init__(self, pool: Pool, bell: Bell | None = None) -> None:
+        self.pool = pool
+        self.bell = bell or Bell(pool)
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and commit it; collisions run it again from the start.
+
+        `work` must touch nothing but its connection. Raise DatabaseDown when PostgreSQL does not
+        answer; the outcome is then unknown when it was the COMMIT that got no reply.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                with self._translated(), self.pool.connection() as connection:
+                    return work(connection)
+            except COLLISIONS as error:
+                metrics.DATABASE_RETRIES.labels(_cause(error)).inc()
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def ping(self) -> None:
+        """Return when PostgreSQL answers within 5 s; raise DatabaseDown."""
+        self.run(_ping)
+
+    def health(self) -> dict[str, int]:
+        """Ping, for a readiness probe; return the pool's figures, which the metrics get too."""
+        self.ping()
+        stats = self.pool.get_stats()
+        idle = stats.get("pool_available", 0)
+        figures = {
+            "used": stats.get("pool_size", 0) - idle,
+            "idle": idle,
+            "waiting": stats.get("requests_waiting", 0),
+        }
+        for state, count in figures.items():
+            metrics.DATABASE_CONNECTIONS.labels(state).set(count)
+        return {**figures, "max": self.pool.max_size}
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except COLLISIONS:
+            raise
+        except (PoolTimeout, TooManyRequests) as error:
+            metrics.DATABASE_POOL_EXHAUSTED.inc()
+            log.warning("database_pool_exhausted", **self.pool.get_stats())
+            raise DatabaseDown("no connection became free in time") from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.pool.check()  # a restarted server leaves the other connections dead too
+            raise DatabaseDown(str(error)) from error
+
+
+def _cause(error: Exception) -> str:
+    return "deadlock" if isinstance(error, errors.DeadlockDetected) else "serialisation"
+
+
+def _ping(connection: Connection) -> None:
+    connection.execute("SET LOCAL statement_timeout = '5s'")
+    connection.execute("SELECT 1")

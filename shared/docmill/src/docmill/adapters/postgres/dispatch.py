@@ -1,0 +1,300 @@
+"""The dispatcher's side of the ledger: promote, reap, hint again, and the fair pick.
+
+Any number of dispatchers may run these at once.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from docmill.adapters.postgres.bell import DOCUMENT
+from docmill.adapters.postgres.connection import Connection, Row
+from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.ending import end_attempt
+from docmill.adapters.postgres.queries import load
+from docmill.adapters.postgres.settle import locked
+from docmill.domain.fairness import Candidate, Line, Picked, pick, window
+from docmill.domain.retrying import lost
+from docmill.domain.task import Failure, Hint, Outcome, Pool, RetryPolicy, Stage
+
+SQL: Final = load("dispatch")
+LOCK_SPACE: Final = 0x706F6F6C  # "pool"
+SEEN: Final = timedelta(seconds=30)
+HINT_CAP: Final = timedelta(minutes=5)
+IDLE_SHARE: Final = 5  # a pool with an idle slot is hinted again this many times sooner
+CRITICAL_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatched:
+    """A hint and the queue it goes to."""
+
+    pool: Pool
+    stage: Stage
+    hint: Hint
+    # since it was ready; None for a hint sent again
+    waited_seconds: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """Which steps of a tick have anything to do."""
+
+    due: bool
+    expired: bool
+    queued: frozenset[Pool]
+    backlogged: frozenset[Pool]
+    server_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """A running task whose lease ran out."""
+
+    task: int
+    token: int
+    tenant: str
+    document: UUID | None
+    stage: Stage
+    page: int
+    run: int
+    worker: str
+
+
+class PostgresDispatch:
+    """See the module; each method is one short transaction (`reap`: one per task)."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        tick: timedelta,
+        rehint: timedelta = timedelta(seconds=15),
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self._database = database
+        self._tick = tick
+        self._rehint = rehint
+        self._policy = policy or RetryPolicy()
+
+    def glance(self) -> Glance:
+        """Look once for work; the other steps need not run where there is none."""
+        row = self._rows("glance")[0]
+        return Glance(
+            due=row["due"],
+            expired=row["expired"],
+            queued=frozenset(Pool(each) for each in row["queued"]),
+            backlogged=frozenset(Pool(each) for each in row["backlogged"]),
+            server_seconds=row["server_seconds"],
+        )
+
+    def promote(self) -> None:
+        """Make due tasks ready."""
+        self._database.run(lambda c: c.execute(SQL["promote"]))
+
+    def sweep(self) -> int:
+        """Put tenants with ready work back in line; return how many a race had missed."""
+        return self._database.run(lambda c: c.execute(SQL["sweep_backlog"]).rowcount)
+
+    def measure(self, over: timedelta) -> None:
+        """Learn each pool's mean task time from what ended lately."""
+        self._database.run(lambda c: c.execute(SQL["measure"], {"window": over}))
+
+    def depth(self) -> Sequence[Row]:
+        """Count open tasks and their oldest age by pool and state."""
+        return self._rows("depth")
+
+    def crews(self) -> Sequence[Row]:
+        """Count the workers and slots of each pool that were seen lately."""
+        return self._rows("crews", seen=SEEN)
+
+    def dead(self) -> Sequence[Row]:
+        """Count the dead tasks of each stage."""
+        return self._rows("dead")
+
+    def expired(self) -> list[Reaped]:
+        """List the running tasks whose lease has run out."""
+        return [Reaped(**{**row, "stage": Stage(row["stage"])}) for row in self._rows("expired")]
+
+    def take_back(self, expired: Reaped) -> bool:
+        """Take a task back and settle its document; False when a renewal or commit was faster."""
+        taken = self._database.run(lambda c: _take_back(c, expired, self._policy))
+        if taken and expired.document:
+            self._database.bell.ring(DOCUMENT, str(expired.document))
+        return taken
+
+    def reap(self) -> list[Reaped]:
+        """Take back every task whose lease has run out, one document at a time."""
+        return [each for each in self.expired() if self.take_back(each)]
+
+    def rehint(self) -> list[Dispatched]:
+        """Tell which queued tasks want a hint again; their next one is due later."""
+        rows = self._rows(
+            "rehint",
+            wait=self._rehint,
+            idle_wait=self._rehint / IDLE_SHARE,
+            cap=HINT_CAP,
+            seen=SEEN,
+        )
+        return [_dispatched(row) for row in rows]
+
+    def unhinted(self, hints: Sequence[Hint]) -> None:
+        """Note that these hints did not go out: they are due at once."""
+        tasks = [hint.task for hint in hints]
+        self._database.run(lambda c: c.execute(SQL["unhinted"], {"tasks": tasks}))
+
+    def unhint_all(self) -> None:
+        """Note that the broker may have lost everything: every queued task is due a hint."""
+        self._database.run(lambda c: c.execute(SQL["unhint_all"]))
+
+    def pick(self, pool: Pool) -> list[Dispatched]:
+        """Fill the pool's window fairly; empty when another dispatcher picks for it now."""
+        return self._database.run(lambda connection: self._pick(connection, pool))
+
+    def _pick(self, connection: Connection, pool: Pool) -> list[Dispatched]:
+        if not _first(connection, "try_lock_pool", space=LOCK_SPACE, pool=pool)["got"]:
+            return []
+        state = _first(connection, "pool_state", pool=pool, seen=SEEN)
+        counts = _all(connection, "live_counts", pool=pool)
+        size = window(
+            state["slots"],
+            tick_seconds=self._tick.total_seconds(),
+            task_seconds=state["task_seconds"],
+        )
+        free = size - sum(row["live"] for row in counts)
+        if free <= 0:
+            return []
+        return _Pick(connection, pool, state, counts).fill(free)
+
+    def _rows(self, query: str, **parameters: Any) -> list[Row]:
+        return self._database.run(lambda c: c.execute(SQL[query], parameters).fetchall())
+
+
+class _Pick:
+    """One pick of one pool, inside its transaction."""
+
+    def __init__(
+        self, connection: Connection, pool: Pool, state: Row, counts: Sequence[Row]
+    ) -> None:
+        self._connection = connection
+        self._pool = pool
+        self._slots: int = state["slots"]
+        self._clock: float = state["vtime"]
+        self._live: Mapping[str, int] = {row["tenant"]: row["live"] for row in counts}
+        self._critical: int = sum(row["critical"] for row in counts)
+        self._alone: int = sum(row["alone"] for row in counts)
+
+    def fill(self, free: int) -> list[Dispatched]:
+        full = self._full()
+        queued: list[Dispatched] = []
+        for lines in (self._lone_line, self._critical_lines, self._lines):
+            left = free - len(queued)
+            if left > 0:
+                queued += self._serve(lines(full, left), left)
+        return queued
+
+    def _full(self) -> list[str]:
+        rows = self._connection.execute(
+            "SELECT id, max_running FROM tenant WHERE id = ANY(%s) AND max_running IS NOT NULL",
+            (list(self._live),),
+        ).fetchall()
+        return [row["id"] for row in rows if self._live[row["id"]] >= row["max_running"]]
+
+    def _lone_line(self, full: list[str], _: int) -> list[Line]:
+        if self._alone:
+            return []
+        return _grouped(_all(self._connection, "lone_head", pool=self._pool, full=full))
+
+    def _critical_lines(self, full: list[str], free: int) -> list[Line]:
+        room = min(free, int(self._slots * CRITICAL_SHARE) - self._critical)
+        if room <= 0:
+            return []
+        rows = _all(self._connection, "critical_heads", pool=self._pool, full=full, room=room)
+        return _grouped(rows)
+
+    def _lines(self, full: list[str], free: int) -> list[Line]:
+        rows = _all(self._connection, "lines", pool=self._pool, full=full, free=free)
+        lines = {
+            row["tenant"]: Line(row["tenant"], row["vtime"], row["weight"], deque()) for row in rows
+        }
+        rooms = [self._room(row, free) for row in rows]
+        heads = _all(self._connection, "heads", pool=self._pool, tenants=list(lines), rooms=rooms)
+        for head in heads:
+            lines[head["tenant"]].tasks.append(Candidate(head["id"], head["cost"]))
+        self._clear([tenant for tenant, line in lines.items() if not line.tasks])
+        return list(lines.values())
+
+    def _room(self, row: Row, free: int) -> int:
+        if row["max_running"] is None:
+            return free
+        left: int = row["max_running"] - self._live.get(row["tenant"], 0)
+        return min(free, max(left, 0))
+
+    def _serve(self, lines: list[Line], free: int) -> list[Dispatched]:
+        picked = pick(lines, free=free, clock=self._clock)
+        if not picked.tasks:
+            return []
+        rows = _all(self._connection, "queue_tasks", tasks=list(picked.tasks))
+        queued = {row["id"]: _dispatched(row) for row in rows}
+        self._charge(picked)
+        return [queued[task] for task in picked.tasks if task in queued]
+
+    def _charge(self, picked: Picked) -> None:
+        charged = {
+            "pool": self._pool,
+            "tenants": list(picked.vtimes),
+            "vtimes": list(picked.vtimes.values()),
+        }
+        self._connection.execute(SQL["charge"], charged)
+        self._clock = picked.clock
+        clock = {"pool": self._pool, "clock": picked.clock}
+        self._connection.execute(SQL["set_clock"], clock)
+
+    def _clear(self, tenants: list[str]) -> None:
+        if tenants:
+            cleared = {"pool": self._pool, "tenants": tenants}
+            self._connection.execute(SQL["clear_backlog"], cleared)
+
+
+def _grouped(rows: Sequence[Row]) -> list[Line]:
+    lines: dict[str, Line] = {}
+    for row in rows:
+        line = Line(row["tenant"], row["vtime"], row["weight"], deque())
+        lines.setdefault(row["tenant"], line).tasks.append(Candidate(row["id"], row["cost"]))
+    return list(lines.values())
+
+
+def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> bool:
+    document = locked(connection, reaped.document) if reaped.document else None
+    if reaped.document and document is None:
+        return False
+    fence = {"task": reaped.task, "token": reaped.token}
+    if connection.execute(SQL["still_expired"], fence).fetchone() is None:
+        return False
+    failure = Failure(
+        outcome=Outcome.LOST, code="lease_lost", detail=f"{reaped.worker} did not renew"
+    )
+    return end_attempt(connection, document, reaped, failure, lambda spent: lost(spent, policy))
+
+
+def _dispatched(row: Row) -> Dispatched:
+    return Dispatched(
+        pool=Pool(row["pool"]),
+        stage=Stage(row["stage"]),
+        hint=Hint(row["id"], row["dispatch"]),
+        waited_seconds=row.get("waited_seconds"),
+    )
+
+
+def _all(connection: Connection, query: str, **parameters: Any) -> list[Row]:
+    return connection.execute(SQL[query], parameters).fetchall()
+
+
+def _first(connection: Connection, query: str, **parameters: Any) -> Row:
+    return _all(connection, query, **parameters)[0]
+
+
+__all__ = ["Dispatched", "Glance", "PostgresDispatch", "Reaped"]

@@ -1,0 +1,177 @@
+"""What callers and the scheduler do to a document's life: cancel, new run, erase, expire, time out.
+
+Each is one transaction in the one lock order; a document of another tenant does not exist.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from docmill.adapters.postgres.bell import DOCUMENT, READY
+from docmill.adapters.postgres.connection import Connection, Row, first
+from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.queries import load
+from docmill.adapters.postgres.settle import Locked, locked
+from docmill.domain.document import LIVE, RERUNNABLE, Options, Output, State
+from docmill.domain.rejection import TimedOut
+from docmill.domain.task import Stage
+
+SQL: Final = load("lifecycle")
+
+
+class Answer(StrEnum):
+    """How a request on a document was answered."""
+
+    DONE = "done"
+    ALREADY = "already"  # it was so before; nothing changed
+    CONFLICT = "conflict"  # the document's state does not allow it
+    MISSING = "missing"  # no such document, not this tenant's, or being erased
+
+
+class PostgresLifecycle:
+    """The writing side of a document after it was accepted."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def cancel(self, tenant: str, document: UUID, *, by: str) -> Answer:
+        """End a live document now; running children are killed within two seconds."""
+        return self._change(tenant, document, lambda held: _cancel(held, by))
+
+    def retry(self, tenant: str, document: UUID, *, by: str) -> Answer:
+        """Open a new run that does only what the last one left undone, and assembles again."""
+        return self._change(tenant, document, lambda held: _retry(held, by))
+
+    def erase(self, tenant: str, document: UUID, *, by: str) -> Answer:
+        """Hide the document at once and have the scheduler delete all of it. Twice is safe."""
+        return self._change(tenant, document, lambda held: _erase(held, by))
+
+    def expire(self, tenant: str, document: UUID) -> Answer:
+        """Move a terminal document past its retention to `expired`; its content goes after this."""
+        return self._change(tenant, document, _expire)
+
+    def time_out_runs(self, limit: timedelta = timedelta(hours=24)) -> int:
+        """End the runs that have been open for longer; return how many. Twice is safe."""
+        rows = self._database.run(
+            lambda c: c.execute(SQL["overdue_runs"], {"limit": limit}).fetchall()
+        )
+        ended = [self._time_out(row["document"], limit) for row in rows]
+        return sum(ended)
+
+    def _time_out(self, document: UUID, limit: timedelta) -> bool:
+        return self._database.run(lambda c: _time_out(c, document, limit))
+
+    def _change(self, tenant: str, document: UUID, change: Callable[[Locked], Answer]) -> Answer:
+        answer = self._database.run(lambda c: _changed(c, tenant, document, change))
+        if answer is Answer.DONE:
+            self._database.bell.ring(DOCUMENT, str(document))
+            self._database.bell.ring(READY)
+        return answer
+
+
+def _changed(
+    connection: Connection, tenant: str, document: UUID, change: Callable[[Locked], Answer]
+) -> Answer:
+    held = locked(connection, document)
+    if held is None or held.tenant != tenant or held.state is State.ERASING:
+        return Answer.MISSING
+    answer = change(held)
+    if answer is Answer.DONE:
+        held.save()
+    return answer
+
+
+def _cancel(held: Locked, by: str) -> Answer:
+    if held.state is State.CANCELLED:
+        return Answer.ALREADY
+    if held.state not in LIVE:
+        return Answer.CONFLICT
+    held.cancel_tasks("cancelled")
+    held.move(State.CANCELLED, by=by)
+    held.end_run(State.CANCELLED)
+    return Answer.DONE
+
+
+def _retry(held: Locked, by: str) -> Answer:
+    if held.state in LIVE:
+        return Answer.ALREADY
+    if held.state not in RERUNNABLE:
+        return Answer.CONFLICT
+    held.cancel_tasks("superseded")  # a thumbnail of the run before: the new run does it
+    held.move(State.PROCESSING)
+    open_run(held, reason="retry", by=by)
+    return Answer.DONE
+
+
+def open_run(held: Locked, *, reason: str, by: str) -> None:
+    """Open the next run with the last one's options; what that one made is carried over."""
+    before = held.run
+    last = _one(held, "last_options")
+    held.run = before + 1
+    unit = held.key | {"before": before}
+    opened = unit | {
+        "options": Jsonb(last["options"]),
+        "plan": Jsonb(last["plan"]) if last["plan"] else None,
+        "reason": reason,
+    }
+    held.row |= {"failure_code": None, "failure_detail": None}
+    held.connection.execute(_INSERT_RUN, opened)
+    for query in ("carry_pages", "carry_outputs", "carry_artifacts"):
+        held.connection.execute(SQL[query], unit)
+    held.tell("run_opened", reason=reason, by=by)
+    if last["plan"] is None:
+        held.add_tasks(Stage.VALIDATE)
+        return
+    _add_missing(held, Options.from_json(last["options"]))
+    held.settle()
+
+
+_INSERT_RUN: Final = load("accept")["insert_run"]
+
+
+def _add_missing(held: Locked, options: Options) -> None:
+    parameters = held.key | {"thumbnails": Output.THUMBNAILS in options.outputs}
+    rows = held.connection.execute(SQL["missing_units"], parameters).fetchall()
+    pages = [row["page"] for row in rows if row["stage"] == Stage.RECOGNISE]
+    held.add_tasks(Stage.RECOGNISE, pages)
+    if len(pages) < len(rows):
+        held.add_tasks(Stage.THUMBNAIL)
+
+
+def _erase(held: Locked, by: str) -> Answer:
+    held.cancel_tasks("erased")
+    held.move(State.ERASING, by=by)
+    held.connection.execute(SQL["forget_answers"], held.key)
+    return Answer.DONE
+
+
+def _expire(held: Locked) -> Answer:
+    if held.state is State.EXPIRED:
+        return Answer.ALREADY
+    if held.state in LIVE:
+        return Answer.CONFLICT
+    held.cancel_tasks("expired")
+    held.move(State.EXPIRED)
+    return Answer.DONE
+
+
+def _time_out(connection: Connection, document: UUID, limit: timedelta) -> bool:
+    held = locked(connection, document)
+    if held is None or held.state not in LIVE:
+        return False
+    if connection.execute(SQL["run_is_overdue"], held.key | {"limit": limit}).fetchone() is None:
+        return False
+    held.cancel_tasks(TimedOut.code)
+    held.row |= {"failure_code": TimedOut.code, "failure_detail": f"open for over {limit}"}
+    held.move(State.FAILED, code=TimedOut.code)
+    held.end_run(State.FAILED)
+    held.save()
+    return True
+
+
+def _one(held: Locked, query: str) -> Row:
+    return first(held.connection.execute(SQL[query], held.key))

@@ -1,0 +1,20 @@
+"""Named queries, loaded from the .sql files beside this module."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import LiteralString, cast
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+@cache
+def load(module: str) -> Mapping[str, LiteralString]:
+    """Return the queries of `sql/<module>.sql` by name."""
+    text = files("docmill.adapters.postgres").joinpath("sql", f"{module}.sql").read_text()
+    _, *parts = _NAME.split(text)
+    return {
+        name: cast("LiteralString", query.strip())  # from our own package: no input reaches it
+        for name, query in zip(parts[::2], parts[1::2], strict=True)
+    }

@@ -1,0 +1,49 @@
+-- name: reserve_blob
+-- No row when the tenant's storage, with what is being uploaded now, would overflow.
+WITH used AS (
+    SELECT coalesce((SELECT sum(size) FROM document
+                      WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)
+         + coalesce((SELECT sum(reserved) FROM blob
+                      WHERE tenant_id = %(tenant)s AND state = 'uploading'
+                        AND expires_at > now()), 0) AS bytes
+)
+INSERT INTO blob (key, tenant_id, document_id, reserved, expires_at)
+SELECT %(key)s, t.id, %(document)s, %(reserved)s, now() + %(patience)s
+  FROM tenant t, used WHERE t.id = %(tenant)s AND used.bytes + %(reserved)s <= t.max_storage_bytes
+RETURNING key;
+
+-- name: insert_idempotency
+-- Waits for another request with the same key; no row when that one was accepted.
+INSERT INTO idempotency (tenant_id, key, request_hash, document_id)
+VALUES (%(tenant)s, %(idempotency_key)s, %(request_hash)s, %(document)s)
+    ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key;
+
+-- name: find_idempotency
+SELECT request_hash, document_id FROM idempotency
+ WHERE tenant_id = %(tenant)s AND key = %(idempotency_key)s;
+
+-- name: discard_blob
+-- The sweeper takes it at its next round.
+UPDATE blob SET expires_at = now(), reserved = 0
+ WHERE key = %(key)s AND state = 'uploading';
+
+-- name: blob_live
+-- Guarded: the sweeper flips `uploading` to `deleting` by the same test before it touches S3.
+UPDATE blob SET state = 'live', expires_at = NULL, reserved = 0
+ WHERE key = %(key)s AND state = 'uploading';
+
+-- name: storage_overflows
+SELECT coalesce((SELECT sum(size) FROM document
+                  WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)
+       + %(size)s > t.max_storage_bytes AS yes FROM tenant t WHERE t.id = %(tenant)s;
+
+-- name: insert_document
+INSERT INTO document (id, tenant_id, version, name, declared_type, size, sha256, key, priority,
+       metadata, correlation, api_key, retention)
+VALUES (%(document)s, %(tenant)s, 0, %(name)s, %(declared_type)s, %(size)s, %(sha256)s, %(key)s,
+       %(priority)s, %(metadata)s, %(correlation)s, %(api_key)s, %(retention)s)
+RETURNING *;
+
+-- name: insert_run
+INSERT INTO run (document_id, number, options, plan, reason)
+VALUES (%(document)s, %(run)s, %(options)s, %(plan)s, %(reason)s);

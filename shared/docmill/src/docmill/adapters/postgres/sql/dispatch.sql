@@ -1,0 +1,187 @@
+-- name: glance
+-- One look that tells which of the other steps have anything to do; all from small partial indexes.
+SELECT
+    EXISTS (SELECT FROM task WHERE state = 'scheduled' AND due_at <= now()) AS due,
+    EXISTS (SELECT FROM task WHERE state = 'running' AND lease_until < now()) AS expired,
+    (SELECT coalesce(array_agg(DISTINCT pool), '{}') FROM task WHERE state = 'queued') AS queued,
+    (SELECT coalesce(array_agg(DISTINCT pool), '{}') FROM tenant_pool WHERE backlogged)
+        AS backlogged,
+    extract(epoch FROM now() - pg_postmaster_start_time())::double precision AS server_seconds;
+
+-- name: promote
+-- Due work becomes ready; skips what another dispatcher or a cancel holds.
+WITH due AS (
+    SELECT id FROM task WHERE state = 'scheduled' AND due_at <= now()
+     ORDER BY due_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE task SET state = 'ready', due_at = NULL, ready_at = now()
+      FROM due WHERE task.id = due.id RETURNING task.tenant_id, task.pool
+), pairs AS (
+    SELECT DISTINCT tenant_id, pool FROM moved
+)
+UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
+  FROM pairs p, pool_clock c
+ WHERE t.tenant_id = p.tenant_id AND t.pool = p.pool AND c.pool = p.pool AND NOT t.backlogged;
+
+-- name: sweep_backlog
+-- Marks again what a race between a commit and a pick left unmarked.
+UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
+  FROM pool_clock c
+ WHERE c.pool = t.pool AND NOT t.backlogged
+   AND EXISTS (SELECT FROM task k WHERE k.pool = t.pool AND k.tenant_id = t.tenant_id
+                  AND k.state = 'ready');
+
+-- name: expired
+SELECT id AS task, token, tenant_id AS tenant, document_id AS document, stage, page, run, worker
+  FROM task WHERE state = 'running' AND lease_until < now() ORDER BY lease_until LIMIT 100;
+
+-- name: still_expired
+-- Under the document's lock: a renewal may have been faster.
+SELECT 1 AS yes FROM task
+ WHERE id = %(task)s AND token = %(token)s AND state = 'running' AND lease_until < now()
+   FOR NO KEY UPDATE;
+
+-- name: rehint
+-- Queued tasks whose hint may be lost, again in place: no state change, no new charge. The wait
+-- doubles from `wait` (shorter where a slot of the pool has nothing to do) up to five minutes.
+WITH idle AS (
+    SELECT p.pool FROM pool_clock p
+     WHERE (SELECT count(*) FROM task r WHERE r.pool = p.pool AND r.state = 'running')
+         < (SELECT coalesce(sum(slots), 0) FROM worker w
+             WHERE w.pool = p.pool AND w.seen > now() - %(seen)s)
+), due AS (
+    SELECT t.id FROM task t
+     WHERE t.state = 'queued'
+       AND (t.hinted_at IS NULL OR now() >= t.hinted_at + least(%(cap)s::interval, power(2, t.hints)
+            * CASE WHEN t.pool IN (SELECT pool FROM idle) THEN %(idle_wait)s::interval
+                   ELSE %(wait)s::interval END))
+     ORDER BY t.id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE task SET hinted_at = now(), hints = least(hints + 1, 10)
+  FROM due WHERE task.id = due.id RETURNING task.id, task.dispatch, task.pool, task.stage;
+
+-- name: unhinted
+-- A returned, nacked or unconfirmed publish: hint again at the next tick.
+UPDATE task SET hinted_at = NULL
+ WHERE id = ANY(%(tasks)s) AND state = 'queued';
+
+-- name: unhint_all
+-- After the broker came back: whatever it held may be gone.
+UPDATE task SET hinted_at = NULL, hints = 0 WHERE state = 'queued';
+
+-- name: try_lock_pool
+SELECT pg_try_advisory_xact_lock(%(space)s, hashtext(%(pool)s)) AS got;
+
+-- name: pool_state
+SELECT c.vtime, c.task_seconds,
+       greatest(2, (SELECT coalesce(sum(slots), 0) FROM worker w
+                     WHERE w.pool = c.pool AND w.seen > now() - %(seen)s))::integer AS slots
+  FROM pool_clock c WHERE c.pool = %(pool)s;
+
+-- name: live_counts
+-- Queued and running per tenant, from their small partial index.
+SELECT tenant_id AS tenant, count(*) AS live,
+       count(*) FILTER (WHERE state = 'queued' AND priority = 0) AS critical,
+       count(*) FILTER (WHERE alone) AS alone
+  FROM task WHERE pool = %(pool)s AND state IN ('queued', 'running') GROUP BY tenant_id;
+
+-- name: lines
+-- The backlogged tenants of lowest virtual time that are below their cap: never more than can be
+-- served now.
+SELECT p.tenant_id AS tenant, p.vtime, t.weight, t.max_running
+  FROM tenant_pool p JOIN tenant t ON t.id = p.tenant_id
+ WHERE p.pool = %(pool)s AND p.backlogged AND NOT p.tenant_id = ANY(%(full)s)
+ ORDER BY p.vtime, p.tenant_id LIMIT %(free)s;
+
+-- name: heads
+-- Each tenant's next tasks in its own order: the class by priority, aged by one every five minutes
+-- of waiting; then documents as accepted, later stages first, then by page.
+SELECT l.tenant, h.id, h.cost
+  FROM unnest(%(tenants)s::text[], %(rooms)s::integer[]) AS l (tenant, room),
+       LATERAL (
+           SELECT c.id, c.cost, c.class, c.accepted_at, c.document_id, c.rank, c.page
+             FROM generate_series(0, 2) AS p (priority),
+                  LATERAL (
+                      SELECT t.id, t.cost, t.accepted_at, t.document_id, t.rank, t.page,
+                             greatest(0, t.priority - floor(extract(epoch FROM now() - t.ready_at)
+                                 / 300)) AS class
+                        FROM task t
+                       WHERE t.state = 'ready' AND t.pool = %(pool)s AND t.tenant_id = l.tenant
+                         AND t.priority = p.priority AND NOT t.alone
+                       ORDER BY t.accepted_at, t.document_id, t.rank DESC, t.page, t.id
+                       LIMIT l.room
+                  ) AS c
+            ORDER BY c.class, c.accepted_at, c.document_id, c.rank DESC, c.page, c.id
+            LIMIT l.room
+       ) AS h;
+
+-- name: lone_head
+-- A suspect that must run alone; its worker's other slots idle meanwhile, so one a pool at a time.
+SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight
+  FROM task t
+  JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
+  JOIN tenant n ON n.id = t.tenant_id
+ WHERE t.state = 'ready' AND t.pool = %(pool)s AND t.alone AND NOT t.tenant_id = ANY(%(full)s)
+ ORDER BY p.vtime, t.ready_at LIMIT 1;
+
+-- name: critical_heads
+-- Critical work across tenants, for the share of the slots that is theirs.
+SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight
+  FROM task t
+  JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
+  JOIN tenant n ON n.id = t.tenant_id
+ WHERE t.state = 'ready' AND t.pool = %(pool)s AND t.priority = 0 AND NOT t.alone
+   AND NOT t.tenant_id = ANY(%(full)s)
+ ORDER BY t.ready_at LIMIT %(room)s;
+
+-- name: queue_tasks
+-- The move that charges: once per dispatch. Skips what a cancel holds.
+WITH free AS (
+    SELECT id FROM task WHERE id = ANY(%(tasks)s) AND state = 'ready'
+     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE task SET state = 'queued', dispatch = dispatch + 1, queued_at = now(), hinted_at = now(),
+       hints = 0
+  FROM free WHERE task.id = free.id
+RETURNING task.id, task.dispatch, task.pool, task.stage,
+          extract(epoch FROM now() - task.ready_at)::double precision AS waited_seconds;
+
+-- name: charge
+UPDATE tenant_pool p SET vtime = c.vtime
+  FROM unnest(%(tenants)s::text[], %(vtimes)s::double precision[]) AS c (tenant, vtime)
+ WHERE p.tenant_id = c.tenant AND p.pool = %(pool)s;
+
+-- name: clear_backlog
+-- The pick found nothing of theirs; asked again, for work may have come meanwhile.
+UPDATE tenant_pool p SET backlogged = false
+ WHERE p.pool = %(pool)s AND p.tenant_id = ANY(%(tenants)s)
+   AND NOT EXISTS (SELECT FROM task t WHERE t.pool = p.pool AND t.tenant_id = p.tenant_id
+                      AND t.state = 'ready');
+
+-- name: set_clock
+UPDATE pool_clock SET vtime = %(clock)s WHERE pool = %(pool)s AND vtime < %(clock)s;
+
+-- name: measure
+-- A moving mean of how long a task takes, from what ended lately.
+WITH recent AS (
+    SELECT t.pool, avg(extract(epoch FROM a.ended_at - a.started_at)) AS seconds
+      FROM (SELECT id, pool, token FROM task WHERE state = 'done' AND ended_at > now() - %(window)s
+             ORDER BY ended_at DESC LIMIT 500) AS t
+      JOIN attempt a ON a.task_id = t.id AND a.token = t.token GROUP BY t.pool
+)
+UPDATE pool_clock c SET task_seconds = 0.7 * c.task_seconds + 0.3 * r.seconds
+  FROM recent r WHERE r.pool = c.pool;
+
+-- name: crews
+-- The workers of each pool that were seen lately.
+SELECT pool, count(*) AS workers, sum(slots)::integer AS slots FROM worker
+ WHERE seen > now() - %(seen)s GROUP BY pool;
+
+-- name: dead
+-- Dead letters kept for replay.
+SELECT stage, count(*) AS tasks FROM task WHERE state = 'dead' GROUP BY stage;
+
+-- name: depth
+SELECT pool, state, count(*) AS tasks,
+       coalesce(extract(epoch FROM now() - min(ready_at)), 0)::double precision AS oldest_seconds
+  FROM task WHERE state IN ('scheduled', 'ready', 'queued', 'running') GROUP BY pool, state;

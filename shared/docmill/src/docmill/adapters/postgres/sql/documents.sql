@@ -1,0 +1,96 @@
+-- What readers see. Every query is by tenant, and none sees a document that is being erased.
+
+-- name: get
+-- One document with its current run's options and progress. A read: twice is safe.
+SELECT d.*, r.options, progress.*
+  FROM document AS d
+  LEFT JOIN run AS r ON r.document_id = d.id AND r.number = d.run
+ CROSS JOIN LATERAL (
+       SELECT (SELECT count(*) FROM output AS o
+                WHERE o.document_id = d.id AND o.run = d.run AND o.stage = 'recognise'
+              ) AS pages_done,
+              (SELECT count(*) FROM page AS p
+                WHERE p.document_id = d.id AND p.run = d.run AND p.failure_code IS NOT NULL
+              ) AS pages_failed
+       ) AS progress
+ WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state <> 'erasing'
+
+-- name: version
+-- The cheap question of those who wait for a change. A read: twice is safe.
+SELECT version, state
+  FROM document
+ WHERE tenant_id = %(tenant)s AND id = %(document)s AND state <> 'erasing'
+
+-- name: page_of_documents
+-- The newest first, by id (ids rise with time), from before the cursor. A read: twice is safe.
+SELECT d.*, r.options, progress.*
+  FROM document AS d
+  LEFT JOIN run AS r ON r.document_id = d.id AND r.number = d.run
+ CROSS JOIN LATERAL (
+       SELECT (SELECT count(*) FROM output AS o
+                WHERE o.document_id = d.id AND o.run = d.run AND o.stage = 'recognise'
+              ) AS pages_done,
+              (SELECT count(*) FROM page AS p
+                WHERE p.document_id = d.id AND p.run = d.run AND p.failure_code IS NOT NULL
+              ) AS pages_failed
+       ) AS progress
+ WHERE d.tenant_id = %(tenant)s AND d.state <> 'erasing'
+   AND (%(before)s::uuid IS NULL OR d.id < %(before)s)
+   AND (%(states)s::text[] IS NULL OR d.state = ANY (%(states)s))
+   AND (%(name)s::text IS NULL OR position(lower(%(name)s) IN lower(d.name)) > 0)
+   AND (%(metadata)s::jsonb IS NULL OR d.metadata @> %(metadata)s)
+   AND (%(accepted_from)s::timestamptz IS NULL OR d.accepted_at >= %(accepted_from)s)
+   AND (%(accepted_to)s::timestamptz IS NULL OR d.accepted_at < %(accepted_to)s)
+ ORDER BY d.id DESC
+ LIMIT %(limit)s
+
+-- name: events
+-- A document's history after `after`, in order. A read: twice is safe.
+SELECT e.document_id, e.seq, e.at, e.kind, e.run, e.state, e.data
+  FROM event AS e
+  JOIN document AS d ON d.id = e.document_id
+ WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state <> 'erasing'
+   AND e.seq > %(after)s
+ ORDER BY e.seq
+ LIMIT %(limit)s
+
+-- name: artifact
+-- One output of the last settled run. A read: twice is safe.
+SELECT a.kind, a.page, a.key, a.sha256, a.size, a.media_type
+  FROM artifact AS a
+  JOIN document AS d ON d.id = a.document_id AND d.settled_run = a.run
+ WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state NOT IN ('erasing', 'expired')
+   AND a.kind = %(kind)s AND a.page = %(page)s
+
+-- name: pages
+-- The pages of the last settled run, or of the current one while there is none. A read.
+SELECT p.number, p.source, p.reason, p.width, p.height, p.unit, p.facts, p.failure_code
+  FROM page AS p
+  JOIN document AS d ON d.id = p.document_id AND coalesce(d.settled_run, d.run) = p.run
+ WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state <> 'erasing'
+ ORDER BY p.number
+
+-- name: usage
+-- What a tenant uses now; uploads under way count with their declared size. A read.
+SELECT count(*) FILTER (WHERE state <> 'expired') AS documents,
+       count(*) FILTER (WHERE state IN ('received', 'processing')) AS live_documents,
+       coalesce(sum(size) FILTER (WHERE state <> 'expired'), 0)::bigint
+       + (SELECT coalesce(sum(reserved), 0)::bigint FROM blob
+           WHERE tenant_id = %(tenant)s AND state = 'uploading') AS storage_bytes
+  FROM document
+ WHERE tenant_id = %(tenant)s AND state <> 'erasing'
+
+-- name: languages
+-- What the OCR workers that live can read. A read.
+SELECT DISTINCT unnest(languages) AS language
+  FROM worker
+ WHERE pool = 'ocr' AND seen > now() - interval '60 seconds'
+ ORDER BY language
+
+-- name: thumbnails_coming
+-- Whether thumbnails of the current run are still being made: they never hold a document up. A read.
+SELECT 1 AS yes
+  FROM task AS t
+  JOIN document AS d ON d.id = t.document_id AND d.run = t.run
+ WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state <> 'erasing'
+   AND t.stage = 'thumbnail' AND t.state IN ('scheduled', 'ready', 'queued', 'running')

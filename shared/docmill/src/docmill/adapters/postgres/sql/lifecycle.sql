@@ -1,0 +1,48 @@
+-- name: owner
+SELECT tenant_id FROM document WHERE id = %(document)s AND state <> 'erasing';
+
+-- name: last_options
+SELECT options, plan FROM run WHERE document_id = %(document)s AND number = %(run)s;
+
+-- name: carry_pages
+INSERT INTO page (document_id, run, number, source, reason, width, height, unit, facts)
+SELECT document_id, %(run)s, number, source, reason, width, height, unit,
+       CASE WHEN failure_code IS NULL THEN facts ELSE '{}' END
+  FROM page WHERE document_id = %(document)s AND run = %(before)s;
+
+-- name: carry_outputs
+-- Pointers to what an earlier run made of the same file with the same options.
+INSERT INTO output (document_id, run, stage, page, token, engine, facts, at)
+SELECT document_id, %(run)s, stage, page, token, engine, facts, at FROM output
+ WHERE document_id = %(document)s AND run = %(before)s
+   AND stage IN ('validate', 'recognise', 'thumbnail');
+
+-- name: carry_artifacts
+INSERT INTO artifact (document_id, run, kind, page, stage, task_page, key, sha256, size, media_type)
+SELECT document_id, %(run)s, kind, page, stage, task_page, key, sha256, size, media_type
+  FROM artifact WHERE document_id = %(document)s AND run = %(before)s
+   AND stage IN ('validate', 'recognise', 'thumbnail');
+
+-- name: missing_units
+-- What the new run still has to do: pages without a stored text, and the thumbnails.
+SELECT 'recognise' AS stage, p.number AS page FROM page p
+ WHERE p.document_id = %(document)s AND p.run = %(run)s AND p.source = 'recognise'
+   AND NOT EXISTS (SELECT FROM artifact a WHERE a.document_id = p.document_id AND a.run = p.run
+                      AND a.kind = 'page' AND a.page = p.number)
+ UNION ALL
+SELECT 'thumbnail', 0
+ WHERE %(thumbnails)s AND NOT EXISTS (SELECT FROM output o WHERE o.document_id = %(document)s
+                                         AND o.run = %(run)s AND o.stage = 'thumbnail')
+ ORDER BY stage, page;
+
+-- name: forget_answers
+DELETE FROM idempotency WHERE document_id = %(document)s;
+
+-- name: overdue_runs
+SELECT document_id AS document FROM run WHERE settled_at IS NULL AND opened_at < now() - %(limit)s
+ ORDER BY opened_at LIMIT 100;
+
+-- name: run_is_overdue
+-- Asked again under the document's lock.
+SELECT 1 AS yes FROM run WHERE document_id = %(document)s AND number = %(run)s
+   AND settled_at IS NULL AND opened_at < now() - %(limit)s;

@@ -1,0 +1,75 @@
+-- Tenants, their keys, and who failed to come in.
+
+-- name: add_tenant
+-- No row when the tenant exists already; it is left as it is, so twice is safe.
+INSERT INTO tenant (id, name, weight, max_running, max_file_bytes, max_pages, max_storage_bytes,
+                    retention, max_retention, partial_results)
+VALUES (%(id)s, %(name)s, %(weight)s, %(max_running)s, %(max_file_bytes)s, %(max_pages)s,
+        %(max_storage_bytes)s, %(retention)s, %(max_retention)s, %(partial_results)s)
+    ON CONFLICT (id) DO NOTHING
+RETURNING id
+
+-- name: set_tenant
+-- Replaces every limit of a tenant; no row when there is none. Twice is safe.
+UPDATE tenant
+   SET name = %(name)s, state = %(state)s, weight = %(weight)s, max_running = %(max_running)s,
+       max_file_bytes = %(max_file_bytes)s, max_pages = %(max_pages)s,
+       max_storage_bytes = %(max_storage_bytes)s, retention = %(retention)s,
+       max_retention = %(max_retention)s, partial_results = %(partial_results)s
+ WHERE id = %(id)s
+RETURNING id
+
+-- name: tenant
+SELECT * FROM tenant WHERE id = %(id)s
+
+-- name: tenants
+SELECT * FROM tenant ORDER BY id
+
+-- name: add_key
+INSERT INTO api_key (id, tenant_id, name, scope, hash, expires_at)
+VALUES (%(id)s, %(tenant)s, %(name)s, %(scope)s, %(hash)s, %(expires_at)s)
+RETURNING *
+
+-- name: key
+SELECT * FROM api_key WHERE id = %(id)s
+
+-- name: keys
+SELECT * FROM api_key
+ WHERE %(tenant)s::text IS NULL OR tenant_id = %(tenant)s
+ ORDER BY tenant_id, created_at, id
+
+-- name: revoke_key
+-- The first revocation's time is kept: twice is safe.
+UPDATE api_key SET revoked_at = coalesce(revoked_at, now())
+ WHERE id = %(id)s
+RETURNING id
+
+-- name: retire_key
+-- Lets a rotated key live on for the grace time at most; never lengthens its life.
+UPDATE api_key SET expires_at = least(expires_at, now() + %(grace)s::interval)
+ WHERE id = %(id)s
+RETURNING *
+
+-- name: credential
+-- Everything that authenticating needs, in one read.
+SELECT k.id AS key_id, k.tenant_id AS key_tenant, k.name AS key_name, k.scope, k.hash,
+       k.created_at AS key_created_at, k.expires_at, k.revoked_at, t.*
+  FROM api_key AS k
+  JOIN tenant AS t ON t.id = k.tenant_id
+ WHERE k.id = %(id)s
+
+-- name: log_failures
+-- One line for each refused credential; the caller bounds their rate.
+INSERT INTO failed_authentication (address, key_id, reason)
+SELECT * FROM unnest(%(addresses)s::text[], %(keys)s::text[], %(reasons)s::text[])
+
+-- name: used_keys
+-- When keys were last used, to the minute: a hint for people, so losing one is no loss.
+UPDATE api_key SET last_used_at = now()
+ WHERE id = ANY (%(keys)s)
+   AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+
+-- name: add_endpoint
+INSERT INTO endpoint (tenant_id, url, secret)
+VALUES (%(tenant)s, %(url)s, %(secret)s)
+RETURNING id

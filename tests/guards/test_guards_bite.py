@@ -1,0 +1,117 @@
+"""Each guard of the ledger is taken away once, in a copy: a test must turn red."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "shared" / "docmill" / "src"
+POSTGRES = "docmill/adapters/postgres"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is taken away, and the tests of which one must notice."""
+
+    name: str
+    file: str
+    guard: str
+    without: str
+    noticed_by: str
+
+
+GUARDS = [
+    Guard(
+        "the fence",
+        f"{POSTGRES}/sql/ledger.sql",
+        "WHERE id = %(task)s AND token = %(token)s AND state = 'running'\nRETURNING id",
+        "WHERE id = %(task)s\nRETURNING id",
+        "tests/integration/test_ledger.py",
+    ),
+    Guard(
+        "the last-task lock",
+        f"{POSTGRES}/sql/settle.sql",
+        "SELECT * FROM document WHERE id = %(document)s FOR NO KEY UPDATE",
+        "SELECT * FROM document WHERE id = %(document)s",
+        "tests/integration/test_ledger_races.py",
+    ),
+    Guard(
+        "the lost-hint sweep",
+        f"{POSTGRES}/sql/dispatch.sql",
+        "     WHERE t.state = 'queued'\n       AND (t.hinted_at IS NULL",
+        "     WHERE t.state = 'never'\n       AND (t.hinted_at IS NULL",
+        "tests/integration/test_dispatcher.py",
+    ),
+    Guard(
+        "the confirms",
+        "docmill/adapters/rabbitmq/publisher.py",
+        "confirmed=accepted and not returned",
+        "confirmed=True",
+        "tests/integration/test_publisher.py",
+    ),
+    Guard(
+        "the claim's compare-and-set",
+        f"{POSTGRES}/sql/ledger.sql",
+        "WHERE id = %(task)s AND dispatch = %(dispatch)s AND state = 'queued'\n       AND (NOT",
+        "WHERE id = %(task)s\n       AND (NOT",
+        "tests/integration/test_ledger.py",
+    ),
+    Guard(
+        "the reaper's second look",
+        f"{POSTGRES}/sql/dispatch.sql",
+        "AND state = 'running' AND lease_until < now()\n   FOR NO KEY UPDATE",
+        "AND state = 'running' FOR NO KEY UPDATE",
+        "tests/integration/test_dispatch.py",
+    ),
+    Guard(
+        "the sweep of missed marks",
+        f"{POSTGRES}/sql/dispatch.sql",
+        "WHERE c.pool = t.pool AND NOT t.backlogged\n   AND EXISTS",
+        "WHERE false AND c.pool = t.pool AND NOT t.backlogged\n   AND EXISTS",
+        "tests/integration/test_dispatch.py",
+    ),
+]
+
+
+def run(tests: str, source: Path) -> int:
+    """Run the tests with the package from `source`; return pytest's exit code."""
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, tests],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(source)},
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    return done.returncode
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name.replace(" ", "_"))
+def test_without_the_guard_a_test_turns_red(
+    guard: Guard,
+    tmp_path: Path,
+    postgres_url: str,
+) -> None:
+    copy = tmp_path / "src"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    file = copy / guard.file
+    text = file.read_text()
+    assert text.count(guard.guard) == 1, "the guard is no longer where this test looks"
+    file.write_text(text.replace(guard.guard, guard.without))
+    assert run(guard.noticed_by, copy) == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_with_every_guard_the_same_tests_are_green(tmp_path: Path, postgres_url: str) -> None:
+    copy = tmp_path / "src"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    assert run("tests/integration/test_ledger.py", copy) == pytest.ExitCode.OK
