@@ -1,0 +1,165 @@
+"""Picture files through Pillow: sizes from headers first, pixels only within the budget."""
+
+import math
+import struct
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile, ImageOps
+
+from docmill.adapters import sniff
+from docmill.domain.rejection import CorruptFile, TooManyPixels
+
+Pixels = npt.NDArray[np.uint8]
+
+DEFAULT_MAX_PIXELS: Final = 600_000_000
+_FORMATS: Final[Mapping[str, str]] = {
+    sniff.PNG: "PNG",
+    sniff.JPEG: "JPEG",
+    sniff.TIFF: "TIFF",
+    sniff.WEBP: "WEBP",
+    sniff.BMP: "BMP",
+}
+_ORIENTATION: Final = 0x0112
+_SIDEWAYS: Final = frozenset({5, 6, 7, 8})
+REDUCIBLE: Final = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
+_SANE_DPI: Final = range(50, 2401)  # cameras write 1 or 72000 as readily as the truth
+_A4_LONG_SIDE_INCHES: Final = 11.69
+# What Pillow and its codecs raise on damaged files, as seen in its own fuzzing corpus.
+DAMAGE: Final = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError,
+                  OverflowError, ZeroDivisionError, struct.error)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One page of a picture file as its header describes it, shown upright."""
+
+    number: int
+    width: int
+    height: int
+    dpi: tuple[float, float] | None  # across and down; None where the file does not say
+
+    @property
+    def print_dpi(self) -> tuple[float, float]:
+        """The file's resolution, or one that fits the longer side on A4."""
+        if self.dpi:
+            return self.dpi
+        guess = max(72.0, max(self.width, self.height) / _A4_LONG_SIDE_INCHES)
+        return guess, guess
+
+
+@contextmanager
+def opened(path: Path, media_type: str, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
+    """Open a picture file of the given type; raise CorruptFile or TooManyPixels.
+
+    Damage found while the block decodes is CorruptFile too. Each frame's size is checked by
+    `frame`, for Pillow's own guard is one number for the whole process.
+    """
+    Image.MAX_IMAGE_PIXELS = None
+    with _translated(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # metadata oddities that do not touch the pixels
+        with Image.open(path, formats=(_FORMATS[media_type],)) as image:
+            _within(image.size, max_pixels)
+            yield image
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as exc:
+        raise CorruptFile(f"{path.name}: {exc}") from exc
+
+
+def _within(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise TooManyPixels(f"{size[0]} x {size[1]} pixels, allowed are {max_pixels}")
+
+
+def frame_count(image: ImageFile.ImageFile) -> int:
+    """Return how many pages the file has; the frames of an animation are one page."""
+    return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+
+
+def frame(image: ImageFile.ImageFile, number: int, max_pixels: int) -> Frame:
+    """Go to page `number` (from 1) and describe it without decoding it."""
+    if image.format == "TIFF":
+        image.seek(number - 1)
+    _within(image.size, max_pixels)
+    width, height = image.size
+    dpi = _dpi(image.info)
+    # Pillow turns TIFF pages by itself and gives their size already turned.
+    if image.format != "TIFF" and _orientation(image) in _SIDEWAYS:
+        width, height = height, width
+        dpi = dpi and (dpi[1], dpi[0])
+    return Frame(number=number, width=width, height=height, dpi=dpi)
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # asking further would decode the whole picture to see what follows it
+    return int(image.getexif().get(_ORIENTATION, 1))
+
+
+def _dpi(info: Mapping[Any, Any]) -> tuple[float, float] | None:
+    across, down = (round(float(value), 1) for value in info.get("dpi", (0, 0)))
+    sane = round(across) in _SANE_DPI and round(down) in _SANE_DPI
+    return (across, down) if sane else None
+
+
+def verify(image: ImageFile.ImageFile, max_decoded: int = 64_000_000) -> None:
+    """Find truncation and damage as cheaply as the format allows.
+
+    PNG: the checksums of its chunks. JPEG: decoded at an eighth. Others: decoded unless they are
+    huge. A PNG cannot be read through the same image afterwards.
+    """
+    if image.format == "PNG":
+        image.verify()
+        return
+    image.draft("L", (image.width // 8, image.height // 8))
+    if image.width * image.height <= max_decoded:
+        image.load()
+
+
+def upright_image(image: Image.Image) -> Image.Image:
+    """Return the picture turned as its file asks; itself, not a copy, when nothing is asked."""
+    return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+
+
+def flattened(image: Image.Image) -> Image.Image:
+    """Return the picture upright, in 1, L or RGB, with transparency laid on white."""
+    upright = upright_image(image)
+    if upright.mode in {"1", "L", "RGB"} and "transparency" not in upright.info:
+        return upright
+    if upright.mode.startswith(("I", "F")):
+        return Image.fromarray(_eight_bits(np.asarray(upright)))
+    if not upright.has_transparency_data:
+        return upright.convert("RGB")
+    paper = Image.new("RGBA", upright.size, "white")
+    return Image.alpha_composite(paper, upright.convert("RGBA")).convert("RGB")
+
+
+def _eight_bits(deep: npt.NDArray[Any]) -> Pixels:
+    top = 65535 if np.issubdtype(deep.dtype, np.integer) else max(1.0, float(deep.max()))
+    return np.asarray(np.clip(deep * (255.0 / top), 0, 255), dtype=np.uint8)
+
+
+def gray(image: Image.Image, most: int) -> Pixels:
+    """Decode to an upright grayscale array of at most `most` pixels, reduced by whole factors."""
+    if (factor := _factor(image, most)) > 1:
+        image.draft("L", (image.width // factor, image.height // factor))  # JPEG only
+    if (factor := _factor(image, most)) > 1 and image.mode in REDUCIBLE:
+        image = image.reduce(factor)  # before conversions multiply the memory
+    flat = flattened(image).convert("L")
+    factor = _factor(flat, most)
+    return np.asarray(flat.reduce(factor) if factor > 1 else flat)
+
+
+def _factor(image: Image.Image, most: int) -> int:
+    return math.ceil(math.sqrt(image.width * image.height / most))

@@ -1,0 +1,203 @@
+"""PDF files through pdfium: geometry, what is on a page, and the page as pixels."""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pypdfium2 as pdfium
+from pypdfium2 import raw
+
+from docmill.adapters.image import Pixels
+from docmill.domain.rejection import CorruptFile, EncryptedPdf, PageUnreadable, TooManyPixels
+
+POINTS_PER_INCH: Final = 72
+_DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
+_SLACK: Final = 1.5  # points by which a scan may miss the page's edge
+_DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
+Affine = tuple[float, float, float, float, float, float]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pdfium.PdfDocument]:
+    """Open a PDF with its form fields; raise EncryptedPdf or CorruptFile."""
+    try:
+        document = pdfium.PdfDocument(path)
+    except pdfium.PdfiumError as exc:
+        raise _explained(exc) from exc
+    try:
+        document.init_forms()
+        yield document
+    finally:
+        document.close()
+
+
+def _explained(exc: pdfium.PdfiumError) -> CorruptFile | EncryptedPdf:
+    # pdfium says "Incorrect password error" for a missing one and, for a security handler that it
+    # does not know, "Unsupported security scheme".
+    if "password" in str(exc) or "security" in str(exc):
+        return EncryptedPdf(str(exc))
+    return CorruptFile(str(exc))
+
+
+@contextmanager
+def page(document: pdfium.PdfDocument, number: int) -> Iterator[pdfium.PdfPage]:
+    """Load page `number` (from 1); raise PageUnreadable."""
+    try:
+        loaded = document[number - 1]
+    except (pdfium.PdfiumError, IndexError) as exc:
+        raise PageUnreadable(f"page {number}: {exc}") from exc
+    try:
+        yield loaded
+    finally:
+        loaded.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image on a page: its size in pixels and its box in points as shown."""
+
+    width: int
+    height: int
+    box: tuple[float, float, float, float]
+
+    @property
+    def dpi(self) -> float:
+        """The finer of its two resolutions."""
+        across = self.width / max(self.box[2] - self.box[0], 0.01)
+        down = self.height / max(self.box[3] - self.box[1], 0.01)
+        return max(across, down) * POINTS_PER_INCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a page is made of."""
+
+    pictures: tuple[Picture, ...]
+    texts: int
+    hidden: int  # of the texts: drawn invisibly, as OCR layers are
+    paths: int
+    annotations: int
+
+    @property
+    def empty(self) -> bool:
+        return not (self.pictures or self.texts or self.paths or self.annotations)
+
+
+def shown(sheet: pdfium.PdfPage) -> Affine:
+    """Return the map (a, b, c, d, e, f) from the page's own space to points as it is shown.
+
+    x' = a x + c y + e and y' = b x + d y + f; the origin is the top left corner, after rotation
+    and cropping.
+    """
+    origin, right, up = (_device(sheet, x, y) for x, y in ((0, 0), (1000, 0), (0, 1000)))
+    a, b = ((right[i] - origin[i]) / 1000 for i in (0, 1))
+    c, d = ((up[i] - origin[i]) / 1000 for i in (0, 1))
+    return a, b, c, d, origin[0], origin[1]
+
+
+def _device(sheet: pdfium.PdfPage, x: float, y: float) -> tuple[float, float]:
+    fine = 256  # device pixels are whole numbers
+    width, height = (round(side * fine) for side in sheet.get_size())
+    column, row = ctypes.c_int(), ctypes.c_int()
+    raw.FPDF_PageToDevice(sheet.raw, 0, 0, width, height, 0, x, y, column, row)
+    return column.value / fine, row.value / fine
+
+
+def mapped(affine: Affine, box: tuple[float, ...]) -> tuple[float, float, float, float]:
+    """Map a box (two opposite corners) and return it as left, top, right, bottom."""
+    a, b, c, d, e, f = affine
+    xs = [a * x + c * y + e for x in box[::2] for y in box[1::2]]
+    ys = [b * x + d * y + f for x in box[::2] for y in box[1::2]]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def contents(sheet: pdfium.PdfPage) -> Contents:
+    """Look at the page's objects; nothing is decoded."""
+    affine = shown(sheet)
+    items = list(sheet.get_objects(max_depth=_DEPTH))
+    texts = [item for item in items if item.type == raw.FPDF_PAGEOBJ_TEXT]
+    return Contents(
+        pictures=tuple(
+            _picture(item, affine) for item in items if item.type == raw.FPDF_PAGEOBJ_IMAGE
+        ),
+        texts=len(texts),
+        hidden=sum(_hidden(item) for item in texts),
+        paths=sum(item.type in _DRAWN for item in items),
+        annotations=raw.FPDFPage_GetAnnotCount(sheet.raw),
+    )
+
+
+def _hidden(item: Any) -> bool:
+    mode = raw.FPDFTextObj_GetTextRenderMode(item.raw)
+    return bool(mode == raw.FPDF_TEXTRENDERMODE_INVISIBLE)
+
+
+def _picture(item: Any, affine: Affine) -> Picture:
+    width, height = item.get_px_size()
+    return Picture(width, height, mapped(affine, item.get_bounds()))
+
+
+def check_pictures(found: Contents, max_pixels: int) -> None:
+    """Raise TooManyPixels when decoding one of the page's images would exceed the budget."""
+    for picture in found.pictures:
+        if picture.width * picture.height > max_pixels:
+            raise TooManyPixels(f"an image of {picture.width} x {picture.height} pixels")
+
+
+def rendered(sheet: pdfium.PdfPage, scale: float, *, color: bool = False) -> Pixels:
+    """Draw the page with its form fields at so many pixels per point."""
+    bitmap = sheet.render(scale=scale, grayscale=not color, may_draw_forms=True, rev_byteorder=True)
+    pixels = np.array(bitmap.to_numpy())
+    return pixels if color else pixels.reshape(pixels.shape[:2])
+
+
+def scan(sheet: pdfium.PdfPage) -> Pixels | None:
+    """Return the page's one full-page image as it is stored, or None where it must be drawn."""
+    if raw.FPDFPage_GetAnnotCount(sheet.raw):
+        return None
+    items = list(sheet.get_objects(max_depth=_DEPTH))
+    if len(items) != 1 or items[0].type != raw.FPDF_PAGEOBJ_IMAGE:
+        return None
+    if not (_upright(items[0]) and _fills(sheet, items[0])) or _masked(items[0]):
+        return None
+    return _stored(items[0], sheet.get_rotation())
+
+
+def _upright(item: Any) -> bool:
+    matrix = item.get_matrix()
+    level = abs(matrix.b) < 1e-3 * abs(matrix.a) and abs(matrix.c) < 1e-3 * abs(matrix.d)
+    return bool(item.level == 0 and level and matrix.a > 0 and matrix.d > 0)
+
+
+def _fills(sheet: pdfium.PdfPage, item: Any) -> bool:
+    width, height = sheet.get_size()
+    box = mapped(shown(sheet), item.get_bounds())
+    edges = zip(box, (0, 0, width, height), strict=True)
+    return all(abs(got - wanted) <= _SLACK for got, wanted in edges)
+
+
+def _masked(item: Any) -> bool:
+    return bool(raw.FPDFPageObj_HasTransparency(item.raw))
+
+
+def _stored(item: Any, rotation: int) -> Pixels | None:
+    try:
+        bitmap = item.get_bitmap(render=False)
+    except pdfium.PdfiumError:
+        return None
+    pixels = _luminance(bitmap)
+    return None if pixels is None else np.ascontiguousarray(np.rot90(pixels, -rotation // 90))
+
+
+def _luminance(bitmap: Any) -> Pixels | None:
+    pixels = bitmap.to_numpy()
+    if bitmap.mode == "L":
+        return np.array(pixels.reshape(pixels.shape[:2]))
+    if bitmap.mode in {"BGR", "BGRX"}:
+        weights = np.array((0.114, 0.587, 0.299), dtype=np.float32)
+        return np.asarray(pixels[..., :3] @ weights + 0.5, dtype=np.uint8)
+    return None

@@ -1,0 +1,1 @@
+"""RabbitMQ: hints out, and the one queue of each pool."""

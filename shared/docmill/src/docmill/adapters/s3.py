@@ -1,0 +1,357 @@
+"""Blobs on plain S3: PUT, multipart, HEAD, GET with a range, list, versions, delete."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeAlias, cast
+from uuid import uuid4
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own, not the builtin
+    HTTPClientError,
+    IncompleteReadError,
+)
+
+from docmill.adapters.s3_timing import measure
+from docmill.domain.errors import StoreDown
+from docmill.ops.settings import StoreSettings
+from docmill.ports import BlobMissing, OpenUpload, Stored
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, MultipartUploadTypeDef
+
+    Parts: TypeAlias = list[CompletedPartTypeDef]
+
+PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
+CHUNK_BYTES: Final = 256 * 2**10
+_MISSING: Final = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+_NO_SUCH_UPLOAD: Final = "NoSuchUpload"
+_SERVER_ERROR: Final = 500
+_TOO_MANY: Final = 429
+
+
+def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
+    """Make a client for one process; threads share it, forks must not.
+
+    An operation is tried three times; a silent server costs at most 3 s to connect and 20 s to
+    answer each time.
+    """
+    client: S3Client = boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=settings.s3_secret_key,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=3,
+            read_timeout=20,
+            max_pool_connections=connections,
+            # boto3's default trailing checksums are unknown to older Ceph and MinIO
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    return measure(client)
+
+
+class Source(Protocol):
+    """What `put` reads from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class S3Blobs:
+    """The port Blobs on one bucket of an S3-compatible store."""
+
+    def __init__(self, client: "S3Client", bucket: str, *, part_bytes: int = PART_BYTES) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._part_bytes = part_bytes
+
+    def put(self, key: str, body: Source, *, media_type: str) -> Stored:
+        """Store a body of up to one part in one request, a larger one as multipart."""
+        first = _read_part(body, self._part_bytes)
+        if len(first) < self._part_bytes:
+            return self._put_whole(key, first, media_type)
+        return self._put_parts(key, first, body, media_type)
+
+    def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
+        return self._put_whole(key, path.read_bytes(), media_type)
+
+    @contextmanager
+    def open(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[BinaryIO]:
+        wanted = f"bytes={start}-{'' if end is None else end}"
+        with _translated(key):
+            if start or end is not None:
+                got = self._client.get_object(Bucket=self._bucket, Key=key, Range=wanted)
+            else:
+                got = self._client.get_object(Bucket=self._bucket, Key=key)
+        reader = _Reader(key, got["Body"])
+        try:
+            yield cast("BinaryIO", reader)  # read(n) is all that callers may use
+        finally:
+            reader.close()
+
+    def fetch(self, key: str, path: Path) -> Stored:
+        digest, size = hashlib.sha256(), 0
+        with self.open(key) as body, path.open("wb") as file:
+            while chunk := body.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += file.write(chunk)
+        return Stored(key=key, size=size, sha256=digest.digest())
+
+    def head(self, key: str) -> Stored | None:
+        try:
+            with _translated(key):
+                got = self._client.head_object(Bucket=self._bucket, Key=key)
+        except BlobMissing:
+            return None
+        sha256 = got["Metadata"].get("sha256")
+        return Stored(
+            key=key,
+            size=got["ContentLength"],
+            sha256=bytes.fromhex(sha256) if sha256 else None,
+            modified_at=got["LastModified"],
+        )
+
+    def delete(self, keys: Collection[str]) -> None:
+        versioned = bool(keys) and self._versioned()
+        for key in keys:
+            if versioned:
+                self._delete_versions(key, exact=True)
+            else:
+                self._delete_one(key)
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        with _translated(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix
+            )
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    yield Stored(
+                        key=each["Key"],
+                        size=each["Size"],
+                        sha256=None,
+                        modified_at=each["LastModified"],
+                    )
+
+    def open_uploads(self, prefix: str = "") -> Iterator[OpenUpload]:
+        with _translated(prefix):
+            for each in self._begun():
+                if each["Key"].startswith(prefix):
+                    yield OpenUpload(
+                        key=each["Key"], upload_id=each["UploadId"], begun_at=each["Initiated"]
+                    )
+
+    def abort(self, upload: OpenUpload) -> None:
+        self._abort(upload.key, upload.upload_id)
+
+    def purge(self, prefix: str) -> int:
+        uploads = tuple(self.open_uploads(prefix))
+        for upload in uploads:
+            self.abort(upload)
+        if self._versioned():
+            return len(uploads) + self._delete_versions(prefix, exact=False)
+        keys = [each.key for each in self.list(prefix)]
+        for key in keys:
+            self._delete_one(key)
+        return len(uploads) + len(keys)
+
+    def ping(self) -> None:
+        with _translated(self._bucket):
+            self._client.head_bucket(Bucket=self._bucket)
+
+    def probe(self) -> None:
+        key = f"probe/{uuid4()}"
+        self._put_whole(key, key.encode(), "text/plain")
+        with self.open(key) as body:
+            body.read(len(key))
+        self.delete([key])
+
+    def _put_whole(self, key: str, content: bytes | bytearray, media_type: str) -> Stored:
+        sha256 = hashlib.sha256(content)
+        with _translated(key):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=cast("bytes", content),
+                ContentType=media_type,
+                ContentMD5=_md5(content),
+                Metadata={"sha256": sha256.hexdigest()},
+            )
+        return self._verified(key, len(content), sha256.digest())
+
+    def _put_parts(self, key: str, first: bytearray, body: Source, media_type: str) -> Stored:
+        with _translated(key):
+            made = self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=key, ContentType=media_type
+            )
+        upload_id = made["UploadId"]
+        try:
+            parts, size, sha256 = self._send_parts(key, upload_id, first, body)
+            self._complete(key, upload_id, parts)
+        except BaseException:
+            with suppress(StoreDown):  # the scheduler aborts what nobody ended
+                self._abort(key, upload_id)
+            raise
+        return self._verified(key, size, sha256)
+
+    def _send_parts(
+        self, key: str, upload_id: str, first: bytearray, body: Source
+    ) -> tuple["Parts", int, bytes]:
+        """Send one part while the next is read: two parts in memory, never more."""
+        digest, size, part = hashlib.sha256(), 0, first
+        parts: Parts = []
+        sending: Future[str] | None = None
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="s3-part") as sender:
+            while part:
+                digest.update(part)
+                size += len(part)
+                _collect(sending, parts)
+                sending = sender.submit(self._send_part, key, upload_id, len(parts) + 1, part)
+                part = _read_part(body, self._part_bytes)
+            _collect(sending, parts)
+        return parts, size, digest.digest()
+
+    def _send_part(self, key: str, upload_id: str, number: int, part: bytearray) -> str:
+        with _translated(key):
+            sent = self._client.upload_part(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=cast("bytes", part),  # boto3 takes a bytearray as well
+                ContentMD5=_md5(part),
+            )
+        return sent["ETag"]
+
+    def _complete(self, key: str, upload_id: str, parts: "Parts") -> None:
+        with _translated(key):
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": parts},
+            )
+
+    def _verified(self, key: str, size: int, sha256: bytes) -> Stored:
+        # the content itself was checked by the server against Content-MD5, part by part
+        found = self.head(key)
+        if found is None or found.size != size:
+            raise StoreDown(f"{key}: {size} bytes were sent, {found} is stored")
+        return Stored(key=key, size=size, sha256=sha256, modified_at=found.modified_at)
+
+    def _abort(self, key: str, upload_id: str) -> None:
+        try:
+            with _translated(key):
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=key, UploadId=upload_id
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _NO_SUCH_UPLOAD:
+                raise
+        except BlobMissing:
+            return
+
+    def _versioned(self) -> bool:
+        """Whether old versions may exist; asked each time, for an operator may switch it on."""
+        with _translated(self._bucket):
+            return "Status" in self._client.get_bucket_versioning(Bucket=self._bucket)
+
+    def _delete_versions(self, prefix: str, *, exact: bool) -> int:
+        with _translated(prefix):
+            found = [each for each in self._versions(prefix) if each[0] == prefix or not exact]
+        for key, version in found:
+            self._delete_one(key, version)
+        return len(found)
+
+    def _versions(self, prefix: str) -> Iterator[tuple[str, str]]:
+        listing = self._client.get_paginator("list_object_versions")
+        for page in listing.paginate(Bucket=self._bucket, Prefix=prefix):
+            yield from ((each["Key"], each["VersionId"]) for each in page.get("Versions", ()))
+            yield from ((each["Key"], each["VersionId"]) for each in page.get("DeleteMarkers", ()))
+
+    def _begun(self) -> "Iterator[MultipartUploadTypeDef]":
+        # of the whole bucket: MinIO answers a prefix only when it is a whole key
+        listing = self._client.get_paginator("list_multipart_uploads")
+        for page in listing.paginate(Bucket=self._bucket):
+            yield from page.get("Uploads", ())
+
+    def _delete_one(self, key: str, version: str | None = None) -> None:
+        # one by one: DeleteObjects wants checksums that servers disagree about
+        with _translated(key), suppress(BlobMissing):
+            if version is None:
+                self._client.delete_object(Bucket=self._bucket, Key=key)
+            else:
+                self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+
+
+class _Reader(io.RawIOBase):
+    """A response body whose troubles are ours."""
+
+    def __init__(self, key: str, body: Source) -> None:
+        super().__init__()
+        self._key = key
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with _translated(self._key):
+            if size is None or size < 0:
+                return b"".join(iter(lambda: self._body.read(CHUNK_BYTES), b""))
+            return self._body.read(size)
+
+    def close(self) -> None:
+        if not self.closed:
+            cast("BinaryIO", self._body).close()
+        super().close()
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if error.response["Error"]["Code"] in _MISSING:
+            raise BlobMissing(key) from error
+        if status >= _SERVER_ERROR or status == _TOO_MANY:
+            raise StoreDown(f"{key}: {error}") from error
+        raise
+    except (HTTPClientError, ConnectionError, IncompleteReadError) as error:
+        raise StoreDown(f"{key}: {error}") from error
+
+
+def _read_part(body: Source, size: int) -> bytearray:
+    """Read until the part is full or the body ends; short reads are no end."""
+    part = bytearray()
+    while len(part) < size:
+        chunk = body.read(min(CHUNK_BYTES, size - len(part)))
+        if not chunk:
+            break
+        part += chunk
+    return part
+
+
+def _collect(sending: Future[str] | None, parts: "Parts") -> None:
+    if sending is not None:
+        parts.append({"ETag": sending.result(), "PartNumber": len(parts) + 1})
+
+
+def _md5(content: bytes | bytearray) -> str:
+    digest = hashlib.md5(content, usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode()

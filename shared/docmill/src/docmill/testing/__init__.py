@@ -1,0 +1,1 @@
+"""Fakes, contract suites and document makers for tests and the demo."""

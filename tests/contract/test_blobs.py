@@ -1,0 +1,102 @@
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from docmill.adapters.s3 import S3Blobs, connect
+from docmill.domain.errors import StoreDown
+from docmill.ops.settings import StoreSettings
+from docmill.ports import Blobs
+from docmill.testing.blobs_contract import BlobsContract
+from docmill.testing.memory_blobs import MemoryBlobs
+
+
+class TestMemory(BlobsContract):
+    @pytest.fixture
+    def blobs(self) -> Blobs:
+        return MemoryBlobs()
+
+
+class TestS3(BlobsContract):
+    @pytest.fixture
+    def blobs(self, blob_settings: StoreSettings) -> Iterator[S3Blobs]:
+        client = connect(blob_settings)
+        yield S3Blobs(client, blob_settings.s3_bucket)
+        client.close()
+
+    def test_a_purge_aborts_what_was_begun(
+        self, blobs: S3Blobs, blob_settings: StoreSettings
+    ) -> None:
+        client = connect(blob_settings)
+        client.create_multipart_upload(Bucket=blob_settings.s3_bucket, Key="t/1/original")
+        assert [each.key for each in blobs.open_uploads("t/1/")] == ["t/1/original"]
+        assert blobs.purge("t/1/") == 1
+        assert list(blobs.open_uploads()) == []
+        client.close()
+
+    def test_aborting_twice_is_safe(self, blobs: S3Blobs, blob_settings: StoreSettings) -> None:
+        client = connect(blob_settings)
+        client.create_multipart_upload(Bucket=blob_settings.s3_bucket, Key="k")
+        (upload,) = blobs.open_uploads("k")
+        blobs.abort(upload)
+        blobs.abort(upload)
+        client.close()
+
+
+class TestVersionedS3(BlobsContract):
+    @pytest.fixture
+    def blobs(self, blob_settings: StoreSettings) -> Iterator[S3Blobs]:
+        client = connect(blob_settings)
+        client.put_bucket_versioning(
+            Bucket=blob_settings.s3_bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+        yield S3Blobs(client, blob_settings.s3_bucket)
+        client.close()
+
+    def test_no_version_outlives_a_delete(
+        self, blobs: S3Blobs, blob_settings: StoreSettings
+    ) -> None:
+        for content in (b"first", b"second"):
+            blobs.put("k", io.BytesIO(content), media_type="x/y")
+        blobs.delete(["k"])
+        assert versions(blob_settings) == 0
+
+    def test_no_version_outlives_a_purge(
+        self, blobs: S3Blobs, blob_settings: StoreSettings
+    ) -> None:
+        for content in (b"first", b"second"):
+            blobs.put("t/1/original", io.BytesIO(content), media_type="x/y")
+        assert blobs.purge("t/1/") == 2
+        assert versions(blob_settings) == 0
+
+
+def versions(settings: StoreSettings) -> int:
+    client = connect(settings)
+    listed = client.list_object_versions(Bucket=settings.s3_bucket)
+    client.close()
+    return len(listed.get("Versions", [])) + len(listed.get("DeleteMarkers", []))
+
+
+@pytest.mark.parametrize("call", ["put", "head", "open", "list", "ping"])
+def test_a_store_that_does_not_answer_is_down(blob_settings: StoreSettings, call: str) -> None:
+    nowhere = blob_settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})
+    client = connect(nowhere)
+    blobs = S3Blobs(client, nowhere.s3_bucket)
+    with pytest.raises(StoreDown):
+        ask(blobs, call)
+    client.close()
+
+
+def ask(blobs: S3Blobs, call: str) -> None:
+    match call:
+        case "put":
+            blobs.put("k", io.BytesIO(b"x"), media_type="x/y")
+        case "head":
+            blobs.head("k")
+        case "open":
+            with blobs.open("k"):
+                pass
+        case "list":
+            list(blobs.list())
+        case _:
+            blobs.ping()
