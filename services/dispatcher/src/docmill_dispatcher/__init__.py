@@ -1,0 +1,1 @@
+"""Picks ready tasks fairly, publishes their hints, and reaps what was lost."""

@@ -1,0 +1,41 @@
+"""What the dispatcher shows of the queues: depth and age, workers, dead letters."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from docmill.adapters.postgres.connection import Row
+from docmill.adapters.postgres.dispatch import PostgresDispatch
+from docmill.domain.task import Pool, Stage, TaskState
+from docmill.ops import metrics
+
+STATES: Final = (TaskState.SCHEDULED, TaskState.READY, TaskState.QUEUED, TaskState.RUNNING)
+
+
+def show(ledger: PostgresDispatch) -> None:
+    """Set every gauge, also those that fell to nothing; raise DatabaseDown."""
+    _show_depth(ledger.depth())
+    _show_crews(ledger.crews())
+    _show_dead(ledger.dead())
+
+
+def _show_depth(rows: Iterable[Row]) -> None:
+    depth = {(row["pool"], row["state"]): row for row in rows}
+    for pool in Pool:
+        for state in STATES:
+            row = depth.get((pool.value, state.value), {"tasks": 0, "oldest_seconds": 0})
+            metrics.QUEUE_TASKS.labels(pool, state).set(row["tasks"])
+            metrics.QUEUE_OLDEST_SECONDS.labels(pool, state).set(row["oldest_seconds"])
+
+
+def _show_crews(rows: Iterable[Row]) -> None:
+    crews = {row["pool"]: row for row in rows}
+    for pool in Pool:
+        row = crews.get(pool.value, {"workers": 0, "slots": 0})
+        metrics.POOL_WORKERS.labels(pool).set(row["workers"])
+        metrics.POOL_SLOTS.labels(pool).set(row["slots"])
+
+
+def _show_dead(rows: Iterable[Row]) -> None:
+    dead = {row["stage"]: row["tasks"] for row in rows}
+    for stage in Stage:
+        metrics.QUEUE_DEAD.labels(stage).set(dead.get(stage.value, 0))

@@ -1,0 +1,80 @@
+"""The dispatcher's loop: ticks at least every interval, at once when work is announced."""
+
+import threading
+import time
+from datetime import timedelta
+from typing import Final
+
+from docmill.adapters.postgres.dispatch import PostgresDispatch
+from docmill.domain.errors import DatabaseDown
+from docmill.ops import metrics
+from docmill.ops.health import Pulse
+from docmill.ops.logging import logger
+from docmill_dispatcher import gauges
+from docmill_dispatcher.tick import Tick
+
+log = logger(__name__)
+OUTAGE_PAUSE: Final = 1.0
+
+
+class Loop:
+    """Runs until stopped. PostgreSQL's absence pauses it; nothing ends it but `stop`."""
+
+    def __init__(
+        self, tick: Tick, ledger: PostgresDispatch, *, interval: timedelta, sweep: timedelta
+    ) -> None:
+        self._tick = tick
+        self._ledger = ledger
+        self._interval = interval.total_seconds()
+        self._sweep = sweep
+        self._swept = 0.0
+        self._awake = threading.Event()
+        self._stopped = threading.Event()
+        self._forgotten = threading.Event()
+        self.pulse = Pulse("loop", timedelta(seconds=60))
+
+    def wake(self) -> None:
+        """Tick at once. Safe from any thread, as often as one likes."""
+        self._awake.set()
+
+    def forget_hints(self) -> None:
+        """The broker came back: hint everything that is queued again."""
+        self._forgotten.set()
+        self.wake()
+
+    def stop(self) -> None:
+        """End after the current tick. Safe from a signal handler."""
+        self._stopped.set()
+        self._awake.set()
+
+    def run(self) -> None:
+        """Tick until stopped."""
+        while not self._stopped.is_set():
+            self.pulse.beat()
+            try:
+                busy = self._round()
+            except DatabaseDown as error:
+                log.warning("database_down", error=str(error))
+                self._stopped.wait(OUTAGE_PAUSE)
+                continue
+            if not busy:
+                self._awake.wait(self._interval)
+            self._awake.clear()
+
+    def _round(self) -> bool:
+        if self._forgotten.is_set():
+            self._ledger.unhint_all()
+            self._forgotten.clear()
+        with metrics.DISPATCH_TICK_SECONDS.time():
+            busy = self._tick()
+        if time.monotonic() - self._swept > self._sweep.total_seconds():
+            self._swept = time.monotonic()
+            self._look_around()
+        return busy
+
+    def _look_around(self) -> None:
+        missed = self._ledger.sweep()
+        if missed:
+            log.info("backlog_marked_again", tenants=missed)
+        self._ledger.measure(max(self._sweep, timedelta(seconds=10)))
+        gauges.show(self._ledger)

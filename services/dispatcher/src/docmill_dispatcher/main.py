@@ -1,0 +1,88 @@
+"""The dispatcher's process."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from docmill.adapters.postgres.bell import READY
+from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.dispatch import PostgresDispatch
+from docmill.adapters.postgres.listener import Listener
+from docmill.adapters.postgres.pool import open_pool
+from docmill.adapters.rabbitmq.publisher import RabbitPublisher
+from docmill.domain.task import RetryPolicy
+from docmill.ops.health import HealthServer, Probe, Unwell, serving
+from docmill.ops.logging import configure, logger
+from docmill_dispatcher.loop import Loop
+from docmill_dispatcher.settings import DispatcherSettings
+from docmill_dispatcher.tick import Grace, Tick
+
+log = logger(__name__)
+
+
+@contextmanager
+def dispatcher(settings: DispatcherSettings) -> Iterator[Loop]:
+    """Put the service together; leaving the block closes what it opened."""
+    with ExitStack() as stack:
+        pool = stack.enter_context(open_pool(settings, name="docmill-dispatcher"))
+        database = Database(pool)
+        stack.callback(database.bell.close)
+        ledger = PostgresDispatch(
+            database,
+            tick=settings.tick_seconds,
+            rehint=settings.rehint_seconds,
+            policy=RetryPolicy(base=settings.retry_base_seconds),
+        )
+        publisher = RabbitPublisher(settings.rabbitmq_url)
+        loop = Loop(
+            Tick(ledger, publisher, Grace(settings.lease_seconds)),
+            ledger,
+            interval=settings.tick_seconds,
+            sweep=settings.sweep_seconds,
+        )
+        publisher.on_connected(loop.forget_hints)
+        listener = Listener(
+            settings.database_url, [READY], lambda *_: loop.wake(), name="docmill-dispatcher"
+        )
+        publisher.start()
+        stack.callback(publisher.close)
+        listener.start()
+        stack.callback(listener.close)
+        stack.enter_context(serving(_health(settings, loop, database, publisher)))
+        yield loop
+
+
+def _health(
+    settings: DispatcherSettings, loop: Loop, database: Database, publisher: RabbitPublisher
+) -> HealthServer:
+    def broker() -> None:
+        if not publisher.ready:
+            raise Unwell("RabbitMQ is not connected")
+
+    return HealthServer(
+        "dispatcher",
+        settings.health_host,
+        settings.health_port,
+        live=[loop.pulse.probe],
+        ready=[
+            Probe(name="postgresql", ask=database.health),
+            Probe(name="rabbitmq", ask=broker, critical=False),
+        ],
+    )
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = DispatcherSettings.from_env(os.environ)
+    configure("dispatcher", settings.log_level)
+    with dispatcher(settings) as loop:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: loop.stop())
+        log.info("started")
+        loop.run()
+    log.info("stopped")
+
+
+if __name__ == "__main__":
+    main()
