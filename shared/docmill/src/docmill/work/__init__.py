@@ -1,0 +1,1 @@
+"""The worker runtime: one way to run every stage."""

@@ -1,0 +1,219 @@
+"""A bench with a warm, sandboxed child."""
+
+import itertools
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from docmill.domain.document import Artifact
+from docmill.domain.errors import DocmillError
+from docmill.domain.key import artifact_key
+from docmill.domain.rejection import MissingOriginal
+from docmill.domain.task import Claim, Pool, Stage
+from docmill.ops import metrics
+from docmill.ops.metrics import ChildEnd, Step
+from docmill.ports import BlobMissing, Blobs, Ledger, Product
+from docmill.work.adopt import Adopted, adopt
+from docmill.work.failure import ChildCrashed
+from docmill.work.folder import Access, ChildFolder
+from docmill.work.grip import Grip
+from docmill.work.larder import Larder
+from docmill.work.process import ChildPlan, ChildProcess, Hello
+from docmill.work.spawner import Spawner
+from docmill.work.stage import Job, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """What the benches of one worker share."""
+
+    pool: Pool
+    root: Path
+    access: Access
+    spawner: Spawner
+    plan: ChildPlan
+    alone_memory: int  # bytes, for a task that runs alone
+    larder: Larder
+    blobs: Blobs
+    ledger: Ledger
+    hands: Executor  # for several transfers at once
+    recycle_after: int
+    deadline: Callable[[Stage], timedelta]
+    limits: Mapping[str, int]
+    greet: Callable[[Hello], None]
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+
+class ChildBench:
+    """Keeps a child warm, and its successor while it does its last job."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._child: ChildProcess | None = None
+        self._next: ChildProcess | None = self._started()
+        self._alone = False  # whether the child has the memory of a task that runs alone
+
+    def prepare(self, *, alone: bool) -> None:
+        """Have a warm child; for a task that runs alone a fresh one, with more memory."""
+        if alone or self._alone:
+            self._retire(ChildEnd.RECYCLED)
+        self._alone = alone
+        child = self._child = self._child or self._fresh(alone=alone)
+        if child.warm:
+            return
+        try:
+            hello = child.ready()
+        except DocmillError:
+            self._retire(ChildEnd.CRASHED)
+            raise
+        metrics.CHILD_START_SECONDS.observe(child.age)
+        self._shop.greet(hello)
+
+    def work(self, grip: Grip) -> Product:
+        """Fetch, run in the child, store; the child is replaced after its share or any doubt."""
+        child, claim = self._child, grip.claim
+        assert child is not None  # noqa: S101 - `prepare` came first
+        if child.jobs + 1 >= self._shop.recycle_after and self._next is None:
+            self._next = self._started()
+        try:
+            with _timed(claim, Step.FETCH):
+                job = self._job(claim, child.folder)
+            grip.check()
+            with _timed(claim, Step.RUN):
+                within = self._shop.deadline(claim.stage)
+                outcome = child.run(job, within=within, check=grip.check)
+            with _timed(claim, Step.STORE):
+                return self._stored(claim, child, outcome)
+        except ChildCrashed:
+            child.fit, child.crashed = False, True
+            raise
+        finally:
+            self._after(child, claim)
+
+    def close(self) -> None:
+        """End both children."""
+        self._retire(ChildEnd.STOPPED)
+        if self._next is not None:
+            self._next.end()
+            self._next = None
+
+    def _fresh(self, *, alone: bool) -> ChildProcess:
+        if alone:
+            return self._started(memory=self._shop.alone_memory)
+        child, self._next = self._next or self._started(), None
+        return child
+
+    def _started(self, memory: int | None = None) -> ChildProcess:
+        shop = self._shop
+        plan = shop.plan if memory is None else replace(shop.plan, memory=memory)
+        folder = ChildFolder(shop.root / f"child-{next(shop.numbers)}", shop.access)
+        metrics.CHILDREN_STARTED.labels(shop.pool).inc()
+        return ChildProcess(shop.spawner, plan, folder)
+
+    def _after(self, child: ChildProcess, claim: Claim) -> None:
+        if child.fit and child.jobs < self._shop.recycle_after and not claim.alone:
+            child.folder.clear()
+            return
+        unfit = ChildEnd.CRASHED if child.crashed else ChildEnd.KILLED
+        self._retire(ChildEnd.RECYCLED if child.fit else unfit)
+        if self._next is None:
+            self._next = self._started()
+
+    def _retire(self, why: ChildEnd) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
+            metrics.CHILDREN_ENDED.labels(self._shop.pool, why).inc()
+
+    def _job(self, claim: Claim, folder: ChildFolder) -> Job:
+        original = folder.inputs / "original"
+        self._give_original(claim, original)
+        return Job(
+            stage=claim.stage,
+            page=claim.page,
+            options=claim.options,
+            original=original,
+            name=claim.name,
+            pages=self._pages(claim, folder),
+            plan=claim.plan,
+            scratch=folder.fresh_scratch(),
+            limits={**self._shop.limits, "max_pages": claim.max_pages},
+        )
+
+    def _give_original(self, claim: Claim, to: Path) -> None:
+        if claim.key is None:
+            raise MissingOriginal
+        try:
+            self._shop.larder.give(claim.key, claim.sha256, to)
+        except BlobMissing as error:
+            raise MissingOriginal from error
+
+    def _pages(self, claim: Claim, folder: ChildFolder) -> dict[int, Path]:
+        if claim.stage is not Stage.ASSEMBLE:
+            return {}
+        artifacts = self._shop.ledger.inputs(claim)
+        paths = {each.page: folder.inputs / f"page-{each.page}" for each in artifacts}
+
+        def fetch(artifact: Artifact) -> None:
+            self._shop.blobs.fetch(artifact.key, paths[artifact.page])
+            self._shop.access.readable(paths[artifact.page])
+
+        list(self._shop.hands.map(fetch, artifacts))
+        return paths
+
+    def _stored(self, claim: Claim, child: ChildProcess, outcome: Outcome) -> Product:
+        kept = self._shop.root / f"kept-{child.pid}"
+        kept.mkdir(mode=0o700, exist_ok=True)
+        try:
+            adopted = [
+                adopt(made, kept / str(number), most=self._shop.plan.file_size)
+                for number, made in enumerate(outcome.made)
+            ]
+            artifacts = self._put(claim, adopted)
+        finally:
+            shutil.rmtree(kept, ignore_errors=True)
+        return Product(artifacts=artifacts, engine=outcome.engine, facts=outcome.facts)
+
+    def _put(self, claim: Claim, adopted: Sequence[Adopted]) -> Sequence[Artifact]:
+        if claim.document is None:
+            raise MissingOriginal
+        document = claim.document
+        if len(adopted) == 1:  # most tasks: no need to wake another thread
+            return (self._put_one(claim, document, adopted[0]),)
+        return tuple(
+            self._shop.hands.map(lambda each: self._put_one(claim, document, each), adopted)
+        )
+
+    def _put_one(self, claim: Claim, document: UUID, adopted: Adopted) -> Artifact:
+        made = adopted.made
+        artifact = Artifact(
+            kind=made.kind,
+            page=made.page,
+            key=artifact_key(
+                claim.tenant,
+                document,
+                run=claim.run,
+                stage=claim.stage,
+                page=made.page,
+                sha256=adopted.sha256,
+            ),
+            sha256=adopted.sha256,
+            size=adopted.size,
+            media_type=made.media_type,
+        )
+        self._shop.blobs.put_file(artifact.key, adopted.path, media_type=made.media_type)
+        metrics.ARTIFACT_BYTES.labels(made.kind).inc(adopted.size)
+        return artifact
+
+
+@contextmanager
+def _timed(claim: Claim, step: Step) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    metrics.TASK_STEP_SECONDS.labels(claim.stage, step).observe(time.monotonic() - began)

@@ -1,0 +1,103 @@
+"""The settings of every worker."""
+
+import os
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field
+
+from docmill.ops.settings import (
+    BrokerSettings,
+    DatabaseSettings,
+    HealthSettings,
+    Seconds,
+    StoreSettings,
+)
+
+_MEGABYTE = 2**20
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+class WorkerSettings(DatabaseSettings, BrokerSettings, HealthSettings):
+    """What any worker is told."""
+
+    slots: int = Field(
+        default_factory=_cores, ge=1, description="Tasks at a time; by default one a core."
+    )
+    lease_seconds: Seconds = Field(
+        timedelta(seconds=45), description="How long a claim holds without a renewal."
+    )
+    renew_seconds: Seconds = Field(
+        timedelta(seconds=10), description="Time between renewals of the claims held."
+    )
+    lease_margin_seconds: Seconds = Field(
+        timedelta(seconds=10), description="So long before its lease ends unrenewed work is killed."
+    )
+    watch_seconds: Seconds = Field(
+        timedelta(seconds=1), description="Time between looks for cancelled tasks."
+    )
+    drain_seconds: Seconds = Field(
+        timedelta(seconds=30), description="Time that running tasks get to finish on SIGTERM."
+    )
+
+
+class ChildSettings(WorkerSettings, StoreSettings):
+    """What a worker is told that runs its stages in sandboxed children."""
+
+    page_deadline_seconds: Seconds = Field(
+        timedelta(seconds=60), description="Longest time for one page; then its child is killed."
+    )
+    task_deadline_seconds: Seconds = Field(
+        timedelta(minutes=5), description="The same for every other task."
+    )
+    child_memory_mb: int = Field(
+        1536, ge=64, description="Memory a child may take above what it needs to start."
+    )
+    child_alone_memory_mb: int = Field(
+        3072, ge=64, description="The same for a task that runs alone after a crash."
+    )
+    child_file_mb: int = Field(512, ge=1, description="Largest file a child may write.")
+    child_scratch_mb: int = Field(1024, ge=1, description="Most that a child may write for a task.")
+    child_uid: int = Field(
+        65534, ge=1, description="Unprivileged user and group of the children of a root worker."
+    )
+    child_recycle_after: int = Field(100, ge=1, description="Tasks before a child is replaced.")
+    scratch_folder: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()),
+        description="Where the worker makes its private directory of files in work.",
+    )
+    cache_mb: int = Field(
+        1024, ge=1, description="Originals kept on disk so that a document is fetched once."
+    )
+    max_pixels: int = Field(
+        600_000_000, ge=1, description="Pixel budget of one image, checked before decoding."
+    )
+
+    @property
+    def memory(self) -> int:
+        """Bytes a child may take."""
+        return self.child_memory_mb * _MEGABYTE
+
+    @property
+    def alone_memory(self) -> int:
+        """Bytes a child may take that runs alone."""
+        return self.child_alone_memory_mb * _MEGABYTE
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of the largest file."""
+        return self.child_file_mb * _MEGABYTE
+
+    @property
+    def scratch_size(self) -> int:
+        """Bytes of scratch."""
+        return self.child_scratch_mb * _MEGABYTE
+
+    @property
+    def cache_size(self) -> int:
+        """Bytes of originals kept."""
+        return self.cache_mb * _MEGABYTE
