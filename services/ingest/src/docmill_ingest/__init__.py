@@ -1,0 +1,1 @@
+"""The REST service: takes documents in and gives results out."""

@@ -1,0 +1,1 @@
+"""`docmill-admin`: the operator's command."""

@@ -1,0 +1,112 @@
+"""The arguments of `docmill-admin`."""
+
+import argparse
+from datetime import timedelta
+from typing import TypeAlias
+
+from docmill.domain.tenant import PLANS, Scope, TenantState, is_slug
+
+Groups: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse gives its type no public name
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser; `do` of its result names the command."""
+    made = argparse.ArgumentParser(
+        prog="docmill-admin",
+        description="Migrations, tenants and keys. DOCMILL_DATABASE_URL tells the database.",
+    )
+    groups = made.add_subparsers(required=True, metavar="COMMAND")
+    _migrate(groups)
+    _tenant(groups)
+    _key(groups)
+    _endpoint(groups)
+    return made
+
+
+def _migrate(groups: Groups) -> None:
+    command = _command(groups, "migrate", "bring the schema up to this release")
+    command.add_argument(
+        "--finish", action="store_true", help="also what must wait until the old code is gone"
+    )
+
+
+def _tenant(groups: Groups) -> None:
+    inner = groups.add_parser("tenant", help="who owns documents").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = _command(inner, "create", "add a tenant; one that exists is left as it is", "tenant")
+    create.add_argument("tenant", type=_slug)
+    create.add_argument("--plan", choices=sorted(PLANS), default="demo")
+    _limits(create)
+    change = _command(inner, "set", "change a tenant's limits", "tenant")
+    change.add_argument("tenant", type=_slug)
+    change.add_argument("--plan", choices=sorted(PLANS), help="take all limits of this plan first")
+    change.add_argument("--state", choices=[state.value for state in TenantState])
+    _limits(change)
+    _command(inner, "list", "show every tenant", "tenant")
+
+
+def _limits(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--name", help="for people; the slug without it")
+    command.add_argument("--weight", type=float, help="share among tenants (1 by default)")
+    command.add_argument("--max-running", type=int, help="most tasks at once in a pool")
+    for name in ("max-file-bytes", "max-pages", "max-storage-bytes"):
+        command.add_argument(f"--{name}", type=int)
+    for name in ("retention", "max-retention"):
+        command.add_argument(f"--{name}-hours", type=_hours, dest=name.replace("-", "_"))
+    command.add_argument(
+        "--partial-results",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether a document may be ready though pages failed",
+    )
+
+
+def _key(groups: Groups) -> None:
+    inner = groups.add_parser("key", help="API keys").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = _command(inner, "create", "make a key; it is shown this once, on the last line", "key")
+    create.add_argument("tenant", type=_slug)
+    create.add_argument("--scope", choices=[scope.value for scope in Scope], default="documents")
+    create.add_argument("--name", default="", help="for people")
+    create.add_argument("--expires-days", type=float)
+    listing = _command(inner, "list", "show keys, never their secrets", "key")
+    listing.add_argument("tenant", type=_slug, nargs="?")
+    rotate = _command(inner, "rotate", "make a like key; the old one lives on for a while", "key")
+    rotate.add_argument("key", help="the key's id: the middle of dm_<id>_<secret>")
+    rotate.add_argument("--grace-hours", type=_hours, default=timedelta(hours=24))
+    revoke = _command(inner, "revoke", "close a key now", "key")
+    revoke.add_argument("key", help="the key's id")
+
+
+def _endpoint(groups: Groups) -> None:
+    inner = groups.add_parser("endpoint", help="webhook endpoints").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = _command(
+        inner, "create", "send a tenant's events there; the secret is the last line", "endpoint"
+    )
+    create.add_argument("tenant", type=_slug)
+    create.add_argument("url")
+
+
+def _command(
+    groups: Groups,
+    name: str,
+    about: str,
+    group: str = "",
+) -> argparse.ArgumentParser:
+    command = groups.add_parser(name, help=about, description=about)
+    command.set_defaults(do=f"{group} {name}".strip())
+    return command
+
+
+def _slug(text: str) -> str:
+    if not is_slug(text):
+        raise argparse.ArgumentTypeError("lower case letters, digits and inner hyphens, up to 63")
+    return text
+
+
+def _hours(text: str) -> timedelta:
+    return timedelta(hours=float(text))

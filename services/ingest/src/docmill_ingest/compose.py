@@ -1,0 +1,81 @@
+"""Puts the service together; leaving the block closes what it opened."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flask import Flask
+
+from docmill.adapters.postgres.accept import PostgresIntake
+from docmill.adapters.postgres.bell import Bell
+from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.documents import Documents
+from docmill.adapters.postgres.lifecycle import PostgresLifecycle
+from docmill.adapters.postgres.pool import Pool, open_pool
+from docmill.adapters.postgres.tenants import Tenants
+from docmill.adapters.s3 import S3Blobs, connect
+from docmill.ports import Blobs
+from docmill_ingest.accept import Accept
+from docmill_ingest.app import Parts, create_app
+from docmill_ingest.auth import Authenticate
+from docmill_ingest.clock import SystemClock
+from docmill_ingest.installed import Installed
+from docmill_ingest.reads import Reads
+from docmill_ingest.settings import IngestSettings
+from docmill_ingest.waiting import Changes, Listener
+
+NAME = "docmill-ingest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """The running service, as its host sees it."""
+
+    app: Flask
+    changes: Changes
+    pool: Pool
+    ping_database: Callable[[], None]
+    ping_store: Callable[[], None]
+
+
+@contextmanager
+def ingest(settings: IngestSettings) -> Iterator[Ingest]:
+    """Open the stores and make the app; raise DatabaseDown when PostgreSQL stays away."""
+    client = connect(settings, connections=settings.threads)
+    blobs = S3Blobs(client, settings.s3_bucket)
+    changes = Changes(settings.threads // 2)
+    listener = Listener(settings.database_url, changes)
+    with open_pool(settings, name=NAME) as pool:
+        bell = Bell(pool)
+        database = Database(pool, bell)
+        listener.start()
+        try:
+            yield Ingest(
+                app=create_app(_parts(settings, database, blobs, changes)),
+                changes=changes,
+                pool=pool,
+                ping_database=database.ping,
+                ping_store=blobs.ping,
+            )
+        finally:
+            changes.close()
+            listener.close()
+            bell.close()
+            client.close()
+
+
+def _parts(settings: IngestSettings, database: Database, blobs: Blobs, changes: Changes) -> Parts:
+    documents = Documents(database)
+    return Parts(
+        accept=Accept(
+            blobs=blobs,
+            intake=PostgresIntake(database),
+            languages=Installed(documents.languages, settings.languages_default),
+            patience=settings.upload_patience_seconds,
+        ),
+        reads=Reads(documents, blobs, changes),
+        lifecycle=PostgresLifecycle(database),
+        authenticate=Authenticate(Tenants(database), SystemClock()),
+        client_timeout=settings.client_timeout_seconds,
+        stream_limit=settings.stream_limit_seconds,
+    )

@@ -1,0 +1,149 @@
+"""What a caller may ask for with an upload: read from strings, checked, made domain values."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from docmill.domain.document import DEFAULT_LANGUAGE, Options, Output, Priority
+from docmill.domain.refusal import BadMetadata, InvalidOption
+from docmill_ingest.problem import explained
+
+MAX_METADATA_BYTES: Final = 16 * 2**10
+MAX_PAGES_ASKED: Final = 10_000
+_LANGUAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_/]{1,31}")
+_PAGES: Final = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+
+
+class UploadOptions(BaseModel):
+    """Options of an upload, in the query or as fields of the form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = Field(
+        None, max_length=4096, description="File name to show; else the one in the request."
+    )
+    languages: str | None = Field(
+        None,
+        max_length=256,
+        description="Languages of the text by commas, the main one first: eng,fra",
+    )
+    pages: str | None = Field(
+        None, max_length=4096, description="Pages to read, as 1-3,5; all without it."
+    )
+    outputs: str | None = Field(
+        None,
+        max_length=256,
+        description="Outputs by commas: words, hocr, pdf, thumbnails; all without it. "
+        "`text` is always made.",
+    )
+    priority: Priority = Field(
+        Priority.DEFAULT, description="How urgent it is among the tenant's own documents."
+    )
+    retention_seconds: int | None = Field(
+        None, ge=60, description="How long to keep the content after the document settled."
+    )
+    metadata: str | None = Field(
+        None, description="A JSON object of your own, returned as it is; lists filter by it."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """The options as domain values."""
+
+    name: str | None
+    options: Options
+    priority: Priority
+    retention: timedelta | None
+    metadata: Mapping[str, Any]
+
+
+def read(fields: Mapping[str, str]) -> Wishes:
+    """Read options from strings; raise InvalidOption or BadMetadata."""
+    try:
+        given = UploadOptions.model_validate(dict(fields))
+    except ValidationError as error:
+        raise explained(error) from None
+    seconds = given.retention_seconds
+    return Wishes(
+        name=given.name,
+        options=Options(
+            languages=_languages(given.languages),
+            pages=_pages(given.pages),
+            outputs=_outputs(given.outputs),
+        ),
+        priority=given.priority,
+        retention=None if seconds is None else timedelta(seconds=seconds),
+        metadata=_metadata(given.metadata),
+    )
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"[,+]", text) if part.strip()]
+
+
+def _languages(text: str | None) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(_split(text or "")))
+    for language in found:
+        if not _LANGUAGE.fullmatch(language):
+            raise InvalidOption(f"languages: {language!r} is no language code", option="languages")
+    return found or (DEFAULT_LANGUAGE,)
+
+
+def _pages(text: str | None) -> tuple[int, ...]:
+    numbers: set[int] = set()
+    for part in _split(text or ""):
+        numbers.update(_page_range(part))
+        if len(numbers) > MAX_PAGES_ASKED:
+            raise InvalidOption(f"pages: at most {MAX_PAGES_ASKED}", option="pages")
+    return tuple(sorted(numbers))
+
+
+def _page_range(part: str) -> Iterator[int]:
+    matched = _PAGES.fullmatch(part)
+    first = int(matched[1]) if matched else 0
+    last = int(matched[2] or matched[1]) if matched else 0
+    if not 1 <= first <= last or last - first >= MAX_PAGES_ASKED:
+        raise InvalidOption(f"pages: {part[:40]!r} is no page or range of pages", option="pages")
+    return iter(range(first, last + 1))
+
+
+def _outputs(text: str | None) -> frozenset[Output]:
+    if text is None:
+        return frozenset(Output)
+    asked = [part for part in _split(text) if part != "text"]
+    unknown = [part for part in asked if part not in set(Output)]
+    if unknown:
+        raise InvalidOption(f"outputs: {unknown[0][:40]!r} is unknown", option="outputs")
+    return frozenset(Output(part) for part in asked)
+
+
+def _metadata(text: str | None) -> Mapping[str, Any]:
+    if text is None:
+        return {}
+    if len(text.encode(errors="replace")) > MAX_METADATA_BYTES:
+        raise BadMetadata(f"at most {MAX_METADATA_BYTES} bytes")
+    return json_object(text)
+
+
+def json_object(text: str) -> Mapping[str, Any]:
+    """Read a JSON object that PostgreSQL can store; raise BadMetadata."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BadMetadata(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise BadMetadata("not a JSON object")
+    if b"\\u0000" in encoded:
+        raise BadMetadata("text with U+0000 cannot be stored")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,33 @@
+"""The settings of the REST service."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from docmill.ops.settings import DatabaseSettings, HealthSettings, Seconds, StoreSettings
+
+
+class IngestSettings(DatabaseSettings, StoreSettings, HealthSettings):
+    """Everything `docmill-ingest` reads from its environment."""
+
+    host: str = Field("0.0.0.0", description="Address of the API.")  # noqa: S104 - callers come from outside the container
+    port: int = Field(8080, description="Port of the API.")
+    threads: int = Field(
+        64, ge=2, description="Requests served at once; at most half of them wait."
+    )
+    database_pool_size: int = Field(16, ge=1, description="Most connections this process opens.")
+    drain_seconds: Seconds = Field(
+        timedelta(seconds=30), description="How long requests may finish after SIGTERM."
+    )
+    client_timeout_seconds: Seconds = Field(
+        timedelta(seconds=60), description="How long a caller may send or take nothing."
+    )
+    upload_patience_seconds: Seconds = Field(
+        timedelta(hours=1), description="After this an unfinished upload is swept away."
+    )
+    stream_limit_seconds: Seconds = Field(
+        timedelta(minutes=5), description="An event stream ends after this; callers come back."
+    )
+    languages_default: str = Field(
+        "eng", description="Languages taken as installed while no OCR worker is known, by commas."
+    )

@@ -1,0 +1,1 @@
+"""Recognises pages and assembles documents."""

@@ -1,0 +1,35 @@
+"""The port to an OCR engine, in our words."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from docmill.adapters.image import Pixels
+from docmill.domain.words import Word
+
+
+class Engine(Protocol):
+    """Reads upright pictures of pages. One instance serves one thread."""
+
+    @property
+    def name(self) -> str:
+        """Its name and version, the same as long as it reads the same."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The installed languages, sorted."""
+
+    def warm(self, languages: Sequence[str]) -> None:
+        """Load what `recognise` needs for these languages; twice is safe."""
+
+    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+        """Return the words of a grayscale picture in reading order, boxes in its pixels.
+
+        `dpi` is 0 when unknown. A picture without text gives no words. The same picture gives the
+        same words, whatever was read before. Raise UnknownLanguage.
+        """
+
+    def upright(self, pixels: Pixels) -> int:
+        """Return by how many degrees clockwise to turn the picture to have its text upright.
+
+        0, 90, 180 or 270; 0 also where there is too little text to tell.
+        """

@@ -1,0 +1,62 @@
+"""Tesseract as the program that the distribution installs, started once per page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytesseract
+from PIL import Image
+from pytesseract import Output, TesseractError
+
+from docmill.adapters.image import Pixels
+from docmill.domain.words import Word
+from docmill_ocr import tessdata, tsv
+
+_SMALLEST: Final = 10  # pixels; the program fails below
+_SURE: Final = 2.0  # of the orientation's confidence; real text gives 5 and more
+_QUIET: Final = "-c debug_file=/dev/null"
+
+
+class PytesseractEngine:
+    """Slower by the start of a program, and independent of the library's build."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._version = str(pytesseract.get_tesseract_version())
+
+    @property
+    def name(self) -> str:
+        return f"pytesseract {self._version}"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tessdata.installed(self._folder)
+
+    def warm(self, languages: Sequence[str]) -> None:
+        tessdata.joined(languages, self.languages)  # a program keeps nothing warm
+
+    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+        lang = tessdata.joined(languages, self.languages)
+        if min(pixels.shape) < _SMALLEST:
+            return []
+        picture = Image.fromarray(pixels)
+        return tsv.words(
+            pytesseract.image_to_data(
+                picture, lang=lang, config=self._options(3, dpi), output_type=Output.STRING
+            )
+        )
+
+    def upright(self, pixels: Pixels) -> int:
+        if not (self._folder / f"{tessdata.ORIENTATION}.traineddata").exists():
+            return 0
+        try:
+            found = pytesseract.image_to_osd(
+                Image.fromarray(pixels), config=self._options(0, 0), output_type=Output.DICT
+            )
+        except TesseractError:  # 5.3.0 fails on "Too few characters"
+            return 0
+        return int(found["rotate"]) if found["orientation_conf"] >= _SURE else 0
+
+    def _options(self, mode: int, dpi: int) -> str:
+        resolution = f" --dpi {dpi}" if dpi else ""
+        return f'--tessdata-dir "{self._folder}" --psm {mode} {_QUIET}{resolution}'

@@ -1,0 +1,140 @@
+"""Reading one page: once as a rule, and again another way where the first look went badly."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final
+
+import cv2
+import numpy as np
+
+from docmill.domain.words import Word
+from docmill_ocr import prepare
+from docmill_ocr.engine import Engine
+from docmill_ocr.page_image import View
+
+_GOOD: Final = 75.0  # mean confidence of a page that needs no second look
+_SOME_INK: Final = 0.002  # share of the page; dust is less
+_FEW_CHARACTERS: Final = 12
+_LONGER_WORD: Final = 4  # letters; shorter words may be higher than wide anyway
+_SURE_WORD: Final = 50.0
+_SMALL_LETTERS: Final = 16  # pixels of a word's height; below it enlarging helps
+_LARGEST_ENLARGED: Final = 6_000_000  # pixels before; enlarging costs four times the memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The words of one look at a page, boxes in the pixels of the view they were read from."""
+
+    view: View
+    words: Sequence[Word]
+    rotation: int = 0
+    skew: float = 0.0
+
+    @property
+    def worth(self) -> float:
+        """Sure characters count for it, doubtful ones against it."""
+        return sum(len(word.text) * (word.confidence - _SURE_WORD) for word in self.words)
+
+    @property
+    def confidence(self) -> float:
+        """The mean over characters. Of an empty page it is 0, where engines say 95."""
+        letters = sum(len(word.text) for word in self.words)
+        total = sum(len(word.text) * word.confidence for word in self.words)
+        return total / letters if letters else 0.0
+
+    @property
+    def height(self) -> float:
+        """The words' usual height in pixels; 0 without words."""
+        return median(word.box[3] - word.box[1] for word in self.words) if self.words else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads views with one engine in the languages of one document."""
+
+    engine: Engine
+    languages: Sequence[str]
+
+    def read(self, view: View) -> Reading:
+        """Return the best reading; the common page is recognised exactly once."""
+        small = prepare.preview(view.pixels)
+        background = prepare.paper(small)
+        if cv2.minMaxLoc(small)[0] == cv2.minMaxLoc(small)[1]:
+            return Reading(view=view, words=())  # one flat colour
+        first = self._look(prepare.evened(view, background), prepare.skew(small, background))
+        if _doubtful(first, prepare.ink(small, background)):
+            return self._best(first)
+        if _sideways(first.words):  # the engine reads such pages, but does not say so
+            return replace(first, rotation=self.engine.upright(first.view.pixels))
+        return first
+
+    def _look(self, view: View, skew: float = 0.0, rotation: int = 0) -> Reading:
+        level = prepare.leveled(view, skew) if skew else view
+        words = self.engine.recognise(level.pixels, self.languages, level.dpi)
+        return Reading(view=level, words=words, rotation=rotation, skew=skew)
+
+    def _best(self, first: Reading) -> Reading:
+        """Try the remedies one after another, each upon the best so far."""
+        best = first
+        for remedy in (self._upright, self._smooth, self._large):
+            if _settled(best):
+                break
+            for again in remedy(best):
+                best = max(best, again, key=lambda reading: reading.worth)
+        return best
+
+    def _upright(self, tried: Reading) -> Iterator[Reading]:
+        turn = self.engine.upright(tried.view.pixels)
+        if turn:
+            view = prepare.turned(tried.view, turn)
+            small = prepare.preview(view.pixels)
+            skew = prepare.skew(small, prepare.paper(small))
+            yield self._look(view, skew, (tried.rotation + turn) % 360)
+
+    def _smooth(self, tried: Reading) -> Iterator[Reading]:
+        if prepare.noisy(tried.view.pixels):
+            yield self._again(tried, prepare.smoothed)
+
+    def _large(self, tried: Reading) -> Iterator[Reading]:
+        if tried.height < _SMALL_LETTERS and tried.view.pixels.size <= _LARGEST_ENLARGED:
+            yield self._again(tried, lambda view: prepare.enlarged(view, 2.0))
+
+    def _again(self, tried: Reading, change: Callable[[View], View]) -> Reading:
+        view = change(tried.view)
+        words = self.engine.recognise(view.pixels, self.languages, view.dpi)
+        return Reading(view=view, words=words, rotation=tried.rotation, skew=tried.skew)
+
+
+def _doubtful(reading: Reading, ink: float) -> bool:
+    letters = sum(len(word.text) for word in reading.words)
+    if letters < _FEW_CHARACTERS:
+        return ink > _SOME_INK
+    return reading.confidence < _GOOD
+
+
+def _sideways(words: Sequence[Word]) -> bool:
+    """Whether most longer words are higher than they are wide."""
+    longer = [w.box for w in words if len(w.text) >= _LONGER_WORD]
+    return sum(box[3] - box[1] > box[2] - box[0] for box in longer) * 2 > len(longer)
+
+
+def _settled(reading: Reading) -> bool:
+    return not _doubtful(reading, ink=1.0)
+
+
+def on_page(reading: Reading, size: tuple[float, float], digits: int) -> tuple[Word, ...]:
+    """Return the words with boxes on the page as its file shows it, within its edges."""
+    if not reading.words:
+        return ()
+    boxes = np.array([word.box for word in reading.words])
+    # The middles of a box's edges, for its turned corners would reach into the lines around it.
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    edges = np.hstack([boxes, centre])[:, [0, 5, 2, 5, 4, 1, 4, 3]].reshape(-1, 4, 2)
+    placed = edges @ reading.view.to_page[:, :2].T + reading.view.to_page[:, 2]
+    lows = np.clip(placed.min(axis=1), 0, size).round(digits).tolist()
+    highs = np.clip(placed.max(axis=1), 0, size).round(digits).tolist()
+    return tuple(
+        Word(w.text, (*low, *high), w.confidence, w.block, w.paragraph, w.line)
+        for w, low, high in zip(reading.words, lows, highs, strict=True)
+    )

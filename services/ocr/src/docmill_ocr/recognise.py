@@ -1,0 +1,76 @@
+"""The recognise stage: one page to words with boxes."""
+
+from collections.abc import Mapping
+
+from docmill.adapters.image import DEFAULT_MAX_PIXELS
+from docmill.domain.document import DEFAULT_LANGUAGE, ArtifactKind
+from docmill.domain.plan import Plan, Source
+from docmill.domain.rejection import CorruptFile, PageUnreadable
+from docmill.domain.rendering import JSON_TYPE, page_json
+from docmill.domain.words import PageText
+from docmill.work.stage import Job, Made, Outcome
+from docmill_ocr import page_image
+from docmill_ocr.engines import chosen
+from docmill_ocr.page_image import PageImage
+from docmill_ocr.reading import Reader, Reading, on_page
+
+
+class Recognise:
+    """Keeps its engine loaded from page to page."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Take DOCMILL_OCR_ENGINE, DOCMILL_TESSDATA and the languages to load at once."""
+        self._engine = chosen(settings)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self._engine.languages
+
+    def warm(self) -> None:
+        if DEFAULT_LANGUAGE in self.languages:
+            self._engine.warm([DEFAULT_LANGUAGE])
+
+    def run(self, job: Job) -> Outcome:
+        """Raise PageUnreadable for a page that cannot be decoded, UnknownLanguage."""
+        image = _loaded(job)
+        reading = Reader(self._engine, job.options.languages).read(image.view)
+        engine = f"{self._engine.name} {'+'.join(job.options.languages)}"
+        page = _page_text(job.page, image, reading, engine)
+        path = job.scratch / f"page-{job.page}.json"
+        path.write_bytes(page_json(page))
+        made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type=JSON_TYPE)
+        return Outcome(made=[made], engine=engine, facts=_facts(page, reading))
+
+
+def _loaded(job: Job) -> PageImage:
+    assert job.plan is not None  # noqa: S101  # the runtime gives it to every stage but validate
+    media_type = Plan.from_json(job.plan).media_type
+    budget = job.limits.get("max_pixels", DEFAULT_MAX_PIXELS)
+    try:
+        return page_image.load(job.original, media_type, job.page, budget)
+    except CorruptFile as exc:  # found on this page; its siblings may be sound
+        raise PageUnreadable(f"page {job.page}: {exc}") from exc
+
+
+def _page_text(number: int, image: PageImage, reading: Reading, engine: str) -> PageText:
+    digits = 2 if image.unit == "pt" else 0
+    return PageText(
+        number=number,
+        width=image.width,
+        height=image.height,
+        unit=image.unit,
+        source=Source.RECOGNISE,
+        words=on_page(reading, (image.width, image.height), digits),
+        engine=engine,
+        rotation=reading.rotation,
+    )
+
+
+def _facts(page: PageText, reading: Reading) -> dict[str, object]:
+    confidence = page.confidence
+    return {
+        "confidence": None if confidence is None else round(confidence, 1),
+        "words": len(page.words),
+        "rotation": page.rotation,
+        "skew": round(reading.skew, 1),
+    }

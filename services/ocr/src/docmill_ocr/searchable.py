@@ -1,0 +1,60 @@
+"""The searchable PDF: the document as it is, with invisible text on the recognised pages."""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from pathlib import Path
+
+import pikepdf
+from pikepdf import Dictionary, Page, Pdf, Stream
+
+from docmill.adapters import pdf
+from docmill.domain.words import PageText
+from docmill_ocr import glyphless, layered
+from docmill_ocr.glyphless import Alphabet
+
+ReadPage = Callable[[int], PageText]
+
+
+def write(source: Path, numbers: Sequence[int], read: ReadPage, target: Path) -> bool:
+    """Write the PDF with text on the pages of these numbers; the others stay as they are.
+
+    Pages are read one at a time, twice. Return False when the file is too odd to be rewritten, and
+    then write it as it came.
+    """
+    try:
+        with Pdf.open(source) as document:
+            _add_layers(document, source, numbers, read)
+            document.save(target, deterministic_id=True)
+    except pikepdf.PdfError:
+        shutil.copyfile(source, target)
+        return False
+    return True
+
+
+def _add_layers(document: Pdf, source: Path, numbers: Sequence[int], read: ReadPage) -> None:
+    alphabet = Alphabet.of(_texts(numbers, read))
+    font = glyphless.embedded(document, alphabet)
+    with pdf.opened(source) as drawn:
+        for number in numbers:
+            words = read(number)
+            if not words.words:
+                continue
+            with pdf.page(drawn, number) as sheet:
+                content = layered.layer(words, pdf.shown(sheet), sheet.get_size(), alphabet)
+            _prepend(document, document.pages[number - 1], content, font)
+
+
+def _texts(numbers: Iterable[int], read: ReadPage) -> Iterable[str]:
+    return (word.text for number in numbers for word in read(number).words)
+
+
+def _prepend(document: Pdf, page: Page, content: bytes, font: pikepdf.Object) -> None:
+    """Put the text before the page's own content, whose graphics state may be left in any way."""
+    # Resources may be shared with pages that want nothing of ours, or inherited.
+    resources = copy(page.resources)
+    fonts = copy(resources.get("/Font", Dictionary()))
+    fonts[layered.FONT] = font
+    resources.Font = fonts
+    page.obj.Resources = resources
+    page.contents_add(Stream(document, content), prepend=True)

@@ -1,0 +1,84 @@
+"""Tesseract as a library that stays loaded: no program to start, no model to load, per page."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import tesserocr
+
+from docmill.adapters.image import Pixels
+from docmill.domain.words import Word
+from docmill_ocr import tessdata, tsv
+
+_KEPT: Final = 3  # sets of languages, of 10 to 40 MB each
+_SMALLEST: Final = 10  # pixels; leptonica complains below, and no letter is that small
+_SURE: Final = 2.0  # of the orientation's confidence; real text gives 5 and more
+
+
+class TesserocrEngine:
+    """One loaded API per set of languages, the last few kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loaded: OrderedDict[str, Any] = OrderedDict()
+        self._version = tesserocr.tesseract_version().split()[1]
+
+    @property
+    def name(self) -> str:
+        return f"tesserocr {self._version}"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tessdata.installed(self._folder)
+
+    @property
+    def loaded(self) -> int:
+        """How many sets of languages are in memory."""
+        return len(self._loaded)
+
+    def warm(self, languages: Sequence[str]) -> None:
+        self._api(tessdata.joined(languages, self.languages), tesserocr.PSM.AUTO)
+
+    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+        api = self._api(tessdata.joined(languages, self.languages), tesserocr.PSM.AUTO)
+        if min(pixels.shape) < _SMALLEST:
+            return []
+        _show(api, pixels, dpi)
+        try:
+            if not api.Recognize():
+                raise RuntimeError("tesseract gave up on the page")
+            return tsv.words(api.GetTSVText(0))
+        finally:
+            api.Clear()  # the page's memory, not the model
+
+    def upright(self, pixels: Pixels) -> int:
+        if not (self._folder / f"{tessdata.ORIENTATION}.traineddata").exists():
+            return 0
+        api = self._api(tessdata.ORIENTATION, tesserocr.PSM.OSD_ONLY)
+        _show(api, pixels, 0)
+        found = api.DetectOrientationScript()
+        api.Clear()
+        if not found or found["orient_conf"] < _SURE:
+            return 0
+        return int(360 - found["orient_deg"]) % 360
+
+    def _api(self, languages: str, mode: int) -> Any:
+        if languages not in self._loaded:
+            self._loaded[languages] = self._opened(languages, mode)
+            while len(self._loaded) > _KEPT:
+                self._loaded.popitem(last=False)[1].End()
+        self._loaded.move_to_end(languages)
+        return self._loaded[languages]
+
+    def _opened(self, languages: str, mode: int) -> Any:
+        api = tesserocr.PyTessBaseAPI(path=str(self._folder), lang=languages, psm=mode)
+        api.SetVariable("debug_file", "/dev/null")  # it chats about resolutions and scripts
+        return api
+
+
+def _show(api: Any, pixels: Pixels, dpi: int) -> None:
+    height, width = pixels.shape
+    api.SetImageBytes(pixels.tobytes(), width, height, 1, width)
+    if dpi:
+        api.SetSourceResolution(dpi)

@@ -1,0 +1,1 @@
+"""Runs the periodic jobs: retention, orphans, pruning and the invariant audit."""

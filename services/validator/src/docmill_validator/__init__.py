@@ -1,0 +1,1 @@
+"""Decides what a file is and plans its pages."""

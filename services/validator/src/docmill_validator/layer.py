@@ -1,0 +1,111 @@
+"""Whether a PDF page's own text may be taken for what a reader sees on it."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from docmill.adapters.pdf import Contents
+from docmill.adapters.pdf_text import Layer
+from docmill.domain.plan import Source
+
+TEXT_LAYER: Final = "text_layer"
+OCR_LAYER: Final = "ocr_layer"  # of an earlier OCR, under or over the scan
+EMPTY_PAGE: Final = "empty_page"
+NO_TEXT_LAYER: Final = "no_text_layer"
+THIN_TEXT_LAYER: Final = "thin_text_layer"
+GARBAGE_TEXT_LAYER: Final = "garbage_text_layer"
+IMAGE_COVERS_PAGE: Final = "image_covers_page"
+
+_FULL_PAGE: Final = 0.85  # of the page under images: a scan, or a page on a picture
+_LARGE_IMAGE: Final = 0.3
+_VISIBLE_IMAGE: Final = 0.1
+_MANY_PATHS: Final = 20  # letters drawn as outlines come in tens
+_FEW_CHARACTERS: Final = 20  # a page number and a running title
+_STAMP_CHARACTERS: Final = 100
+_CAPTION_CHARACTERS: Final = 200
+_PAGE_OF_TEXT: Final = 0.05  # share of the page under words; a stamp covers one or two percent
+
+_UNMAPPED_SHARE: Final = 0.1
+_ALPHANUMERIC_SHARE: Final = 0.55
+_VOWEL_SHARE: Final = 0.22  # written languages have 0.35 to 0.5; shifted codes about 0.15
+_ENOUGH_LETTERS: Final = 50
+_LEADERS: Final = re.compile(r"[.\u00b7\u2026_\-=*]{3,}")
+_LATIN_WORD: Final = re.compile(r"[a-z]{3,}")
+_VOWELS: Final = frozenset("aeiouy")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where the page's text is to come from and, in a stable word, why."""
+
+    source: Source
+    reason: str
+
+
+def judge(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:
+    """Take the text layer when it is sound and says what the page shows; else recognise."""
+    if contents.empty:
+        return Verdict(Source.TEXT, EMPTY_PAGE)
+    if not layer.words:
+        return Verdict(Source.RECOGNISE, NO_TEXT_LAYER)
+    if garbage(layer):
+        return Verdict(Source.RECOGNISE, GARBAGE_TEXT_LAYER)
+    return _complete(layer, contents, size)
+
+
+def _complete(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:
+    share = image_share(contents, size)
+    if share >= _FULL_PAGE:
+        return _over_image(layer, contents, size)
+    few = layer.characters < _FEW_CHARACTERS
+    if few and (share >= _VISIBLE_IMAGE or contents.paths >= _MANY_PATHS):
+        return Verdict(Source.RECOGNISE, THIN_TEXT_LAYER)
+    if share >= _LARGE_IMAGE and layer.characters < _CAPTION_CHARACTERS:
+        return Verdict(Source.RECOGNISE, THIN_TEXT_LAYER)
+    return Verdict(Source.TEXT, TEXT_LAYER)
+
+
+def _over_image(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:
+    hidden = contents.hidden * 2 > contents.texts
+    enough = layer.area >= _PAGE_OF_TEXT * size[0] * size[1]
+    if layer.characters < _STAMP_CHARACTERS or not (hidden or enough):
+        return Verdict(Source.RECOGNISE, IMAGE_COVERS_PAGE)
+    return Verdict(Source.TEXT, OCR_LAYER if hidden else TEXT_LAYER)
+
+
+def image_share(contents: Contents, size: tuple[float, float]) -> float:
+    """Return the share of the page under images, which strips of a scan cover together."""
+    width, height = size
+    covered = sum(
+        max(0.0, min(right, width) - max(left, 0)) * max(0.0, min(bottom, height) - max(top, 0))
+        for left, top, right, bottom in (picture.box for picture in contents.pictures)
+    )
+    return min(1.0, covered / max(width * height, 1.0))
+
+
+def garbage(layer: Layer) -> bool:
+    """Whether the codes of the layer plainly do not mean what they claim to.
+
+    Characters without a meaning, a swarm of symbols, or Latin words without vowels: what is left
+    when a font's glyph numbers are taken for letters.
+    """
+    if layer.unmapped > _UNMAPPED_SHARE * max(layer.characters, 1):
+        return True
+    text = _LEADERS.sub("", "".join(word.text + " " for word in layer.words))
+    return _symbols(text) or _voiceless(text)
+
+
+def _symbols(text: str) -> bool:
+    visible = [letter for letter in text if not letter.isspace()]
+    # Marks are parts of letters in Indic and other scripts.
+    known = sum(letter.isalnum() or unicodedata.category(letter)[0] == "M" for letter in visible)
+    return known < _ALPHANUMERIC_SHARE * len(visible)
+
+
+def _voiceless(text: str) -> bool:
+    plain = unicodedata.normalize("NFD", text.lower())
+    words = _LATIN_WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
+    letters = "".join(words)
+    vowels = sum(letter in _VOWELS for letter in letters)
+    return len(letters) >= _ENOUGH_LETTERS and vowels < _VOWEL_SHARE * len(letters)

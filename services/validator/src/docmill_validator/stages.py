@@ -1,0 +1,46 @@
+"""The validator's one stage: what the file is, whether it can be read, and how, page by page."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from docmill.adapters import sniff
+from docmill.domain.document import ArtifactKind
+from docmill.domain.plan import Plan
+from docmill.domain.rendering import JSON_TYPE, compact, page_json
+from docmill.domain.task import Stage
+from docmill.domain.words import PageText
+from docmill.work.stage import Job, Made, Outcome, StageWork
+from docmill_validator.plan_image import plan_image
+from docmill_validator.plan_pdf import ENGINE, plan_pdf
+
+
+class Validate:
+    """Decides by the bytes alone, and takes the text of pages that carry their own."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Need no setting."""
+
+    def warm(self) -> None:
+        """Need nothing: the imports were the slow part."""
+
+    def run(self, job: Job) -> Outcome:
+        plan, pages = _planned(job)
+        made = [_kept(job, ArtifactKind.PLAN, 0, compact(plan.as_json()).encode())]
+        made += [_kept(job, ArtifactKind.PAGE, page.number, page_json(page)) for page in pages]
+        return Outcome(made=made, engine=ENGINE, facts={"plan": plan.as_json()})
+
+
+def _planned(job: Job) -> tuple[Plan, list[PageText]]:
+    media_type = sniff.media_type(job.original)
+    if media_type == sniff.PDF:
+        return plan_pdf(job.original, job.options, job.limits)
+    return plan_image(job.original, media_type, job.options, job.limits), []
+
+
+def _kept(job: Job, kind: ArtifactKind, page: int, content: bytes) -> Made:
+    path = job.scratch / f"{kind}-{page}.json"
+    path.write_bytes(content)
+    return Made(kind=kind, page=page, path=path, media_type=JSON_TYPE)
+
+
+STAGES: Final[Mapping[Stage, type[StageWork]]] = {Stage.VALIDATE: Validate}
