@@ -1,0 +1,1 @@
+"""Measurements on real parts; each prints a ratio against a bare baseline of the same run."""

@@ -1,0 +1,97 @@
+import io
+
+import pytest
+
+from docmill.domain.tenant import split_key
+from docmill.ops.settings import DatabaseSettings, StoreSettings
+from docmill_ingest.admin.command import Refused, run
+from docmill_ingest.admin.parser import parser
+from tests.stack.api import PDF, Caller, api
+
+
+def admin(url: str, *arguments: str) -> list[str]:
+    out = io.StringIO()
+    run(parser().parse_args(arguments), DatabaseSettings(database_url=url), out)
+    return out.getvalue().splitlines()
+
+
+def test_a_new_database_is_migrated_once(empty_database_url: str) -> None:
+    assert admin(empty_database_url, "migrate")[0].startswith("0001")
+    assert admin(empty_database_url, "migrate") == ["nothing to do"]
+
+
+def test_a_made_key_opens_the_service(database_url: str, blob_settings: StoreSettings) -> None:
+    admin(database_url, "tenant", "create", "acme", "--plan", "demo")
+    key = admin(database_url, "key", "create", "acme")[-1]
+    with api(database_url, blob_settings) as service:
+        caller = Caller(service.service.app.test_client(), {"Authorization": f"Bearer {key}"})
+        assert caller.upload(PDF).status_code == 202
+        assert caller.get("/v1/usage").get_json()["limits"] == {
+            "max_file_bytes": 10 * 2**20,
+            "max_pages": 100,
+            "max_storage_bytes": 50 * 2**20,
+            "retention_seconds": 86400,
+            "max_retention_seconds": 86400,
+        }
+
+
+def test_creating_a_tenant_again_changes_nothing(database_url: str) -> None:
+    admin(database_url, "tenant", "create", "acme", "--max-pages", "7")
+    assert admin(database_url, "tenant", "create", "acme") == ["acme\texists already"]
+    assert "7 pages" in admin(database_url, "tenant", "list")[0]
+
+
+def test_limits_are_set_one_by_one(database_url: str) -> None:
+    admin(database_url, "tenant", "create", "acme", "--max-pages", "7")
+    admin(database_url, "tenant", "set", "acme", "--retention-hours", "48")
+    (line,) = admin(database_url, "tenant", "list")
+    assert "7 pages" in line
+    assert "2 days" in line
+    admin(database_url, "tenant", "set", "acme", "--state", "suspended", "--plan", "standard")
+    (line,) = admin(database_url, "tenant", "list")
+    assert "suspended" in line
+    assert "1000 pages" in line
+
+
+def test_keys_are_listed_rotated_and_revoked(database_url: str) -> None:
+    admin(database_url, "tenant", "create", "acme")
+    first = identity(admin(database_url, "key", "create", "acme", "--expires-days", "1")[-1])
+    second = identity(admin(database_url, "key", "rotate", first, "--grace-hours", "0")[-1])
+    assert admin(database_url, "key", "revoke", second) == [f"{second}\trevoked"]
+    listed = [line.split("\t") for line in admin(database_url, "key", "list")]
+    standing = {columns[0]: columns[3] for columns in listed}
+    assert standing == {first: "expired", second: "revoked"}
+
+
+def test_an_endpoint_gets_a_secret(database_url: str) -> None:
+    admin(database_url, "tenant", "create", "acme")
+    made = admin(database_url, "endpoint", "create", "acme", "https://example.com/hook")
+    assert made[-1].startswith("whsec_")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("key", "create", "nobody"),
+        ("key", "revoke", "nothing"),
+        ("key", "rotate", "nothing"),
+        ("tenant", "set", "nobody"),
+        ("endpoint", "create", "nobody", "https://example.com"),
+        ("endpoint", "create", "nobody", "ftp://example.com"),
+    ],
+)
+def test_what_does_not_exist_is_refused(database_url: str, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(Refused):
+        admin(database_url, *arguments)
+
+
+@pytest.mark.parametrize("name", ["Acme", "a_b", "-a", "a-", "a" * 64, "../a", ""])
+def test_a_tenants_name_is_a_slug(name: str) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["tenant", "create", "--", name])
+
+
+def identity(key: str) -> str:
+    parts = split_key(key)
+    assert parts
+    return parts[0]

@@ -1,0 +1,108 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docmill.domain.document import Options
+from docmill.domain.rejection import (
+    PageUnreadable,
+    UnknownLanguage,
+)
+from docmill.testing import documents
+from docmill.testing.pictures import encoded
+from docmill_ocr.recognise import Recognise
+from tests.stack.reading import Mill, error_rate, picture_plan
+
+PAGE_1 = " ".join(documents.page_text(1))
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recognise:
+    made = Recognise({})
+    made.warm()
+    return made
+
+
+@pytest.fixture
+def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
+    return Mill(tmp_path, recogniser)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        documents.page_png,
+        documents.page_jpeg,
+        lambda: documents.page_jpeg(orientation=6),
+        documents.upside_down,
+        documents.skewed,
+        lambda: documents.tiff(1),
+        lambda: documents.scanned_pdf(1),
+        lambda: documents.scanned_pdf(1, rotate=90),
+        documents.garbage_layer_pdf,
+    ],
+    ids=[
+        "png", "jpeg", "exif", "upside down", "skewed", "fax", "scan", "turned scan", "garbage",
+    ],
+)  # fmt: skip
+def test_a_page_is_read_however_it_lies(mill: Mill, make: Callable[[], bytes]) -> None:
+    assert error_rate(mill.read(mill.file(make())).page().text, PAGE_1) <= 0.01
+
+
+def test_a_receipt_in_bad_light_is_read(mill: Mill) -> None:
+    read = mill.read(mill.file(documents.receipt_photo()))
+    assert error_rate(read.text, " ".join(documents.RECEIPT)) <= 0.03
+
+
+def test_transparent_paper_is_white(mill: Mill) -> None:
+    read = mill.read(mill.file(documents.transparent()))
+    assert read.text.startswith("Nobody could explain why the clock in the square")
+
+
+def test_unequal_resolutions_are_evened_out(mill: Mill) -> None:
+    tall = documents.page_image().resize((1654, 1169))
+    made = encoded(tall, "PNG", dpi=(200, 100))
+    read = mill.read(mill.file(made)).page()
+    assert (read.width, read.height) == (1654, 1169)
+    assert error_rate(read.text, PAGE_1) <= 0.02
+    assert max(word.box[3] for word in read.words) < 1169
+
+
+def test_boxes_lie_on_the_page_as_its_file_shows_it(mill: Mill) -> None:
+    page = mill.read(mill.file(documents.upside_down())).page()
+    assert page.rotation == 180
+    first, last = page.words[0].box, page.words[-1].box
+    assert first[1] > last[1]  # the first line is at the bottom
+    dark = np.asarray(documents.page_image().rotate(180))
+    for left, top, right, bottom in (map(round, word.box) for word in page.words):
+        assert dark[top:bottom, left:right].min() < 100
+
+
+def test_a_blank_page_has_no_words(mill: Mill) -> None:
+    assert mill.read(mill.file(documents.blank_page())).page().words == ()
+
+
+def test_reading_twice_gives_the_same_bytes(mill: Mill) -> None:
+    path = mill.file(documents.scanned_pdf(1))
+    first, second = (mill.read(path).files[1].read_bytes() for _ in range(2))
+    assert first == second
+
+
+def test_a_language_that_is_not_installed_is_refused(mill: Mill) -> None:
+    with pytest.raises(UnknownLanguage, match="tlh"):
+        mill.read(mill.file(documents.page_png()), Options(languages=("tlh",)))
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (documents.truncated(documents.page_png()), "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+    ],
+)
+def test_a_page_that_cannot_be_decoded_fails_alone(
+    mill: Mill, content: bytes, media_type: str
+) -> None:
+    with pytest.raises(PageUnreadable):
+        mill.recognise(mill.file(content), picture_plan(media_type), 1, Options())

@@ -1,0 +1,136 @@
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pikepdf
+import pytest
+from PIL import Image
+
+from docmill.domain.document import Options
+from docmill.domain.rejection import (
+    CorruptFile,
+    EncryptedPdf,
+    PageOutOfRange,
+    Rejection,
+    TooManyPages,
+    TooManyPixels,
+    UnsupportedType,
+)
+from docmill.testing import documents
+from docmill_ocr.recognise import Recognise
+from tests.stack.reading import Mill, error_rate
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recognise:
+    made = Recognise({})
+    made.warm()
+    return made
+
+
+@pytest.fixture
+def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
+    return Mill(tmp_path, recogniser)
+
+
+def verdicts(mill: Mill, content: bytes) -> list[tuple[str, str]]:
+    plan = mill.validate(mill.file(content)).facts["plan"]
+    return [(page["source"], page["reason"]) for page in plan["pages"]]
+
+
+@pytest.mark.parametrize(
+    ("make", "refusal"),
+    [
+        (documents.bomb_png, TooManyPixels),
+        (documents.bomb_pdf, TooManyPixels),
+        (documents.encrypted_pdf, EncryptedPdf),
+        (lambda: documents.truncated(documents.page_jpeg()), CorruptFile),
+        (lambda: documents.truncated(documents.page_png()), CorruptFile),
+        (lambda: documents.truncated(documents.tiff(2)), CorruptFile),
+        (lambda: documents.truncated(documents.born_digital_pdf(), 0.1), CorruptFile),
+        (lambda: b"%PDF-1.7\n", CorruptFile),
+        (lambda: b"\x89PNG\r\n\x1a\n", CorruptFile),
+        (lambda: b"\xff\xd8\xff\xe0", CorruptFile),
+        (lambda: b"II*\x00\x08\x00\x00\x00\xff\xff", CorruptFile),
+        (lambda: b"RIFF\x10\x00\x00\x00WEBPVP8 ", CorruptFile),
+        (lambda: b"BM" + bytes(60), CorruptFile),
+        (lambda: b"<html>", UnsupportedType),
+        (lambda: documents.blank_pdf(101), TooManyPages),
+    ],
+)
+def test_a_hostile_file_is_refused_for_what_it_is(
+    mill: Mill, make: Callable[[], bytes], refusal: type[Rejection]
+) -> None:
+    with pytest.raises(refusal):
+        mill.validate(mill.file(make()))
+
+
+def test_pages_out_of_range_are_refused(mill: Mill) -> None:
+    with pytest.raises(PageOutOfRange):
+        mill.validate(mill.file(documents.blank_pdf(2)), Options(pages=(3,)))
+
+
+def test_a_pdf_protected_against_changes_only_is_read(mill: Mill) -> None:
+    assert verdicts(mill, documents.encrypted_pdf(owner_only=True)) == [("text", "text_layer")]
+
+
+def test_an_a0_plan_within_the_budget_is_accepted(mill: Mill) -> None:
+    plan = Image.new("1", (19_866, 28_087), 1)
+    file = BytesIO()
+    plan.save(file, "TIFF", compression="group4", dpi=(600, 600))
+    assert verdicts(mill, file.getvalue()) == [("recognise", "image")]
+
+
+def test_a_mixed_pdf_gets_both_and_says_why(mill: Mill) -> None:
+    assert verdicts(mill, documents.mixed_pdf()) == [
+        ("text", "text_layer"),
+        ("recognise", "no_text_layer"),
+        ("recognise", "image_covers_page"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "verdict"),
+    [
+        (documents.garbage_layer_pdf, ("recognise", "garbage_text_layer")),
+        (documents.ocred_pdf, ("text", "ocr_layer")),
+        (documents.blank_pdf, ("text", "empty_page")),
+    ],
+)
+def test_a_text_layer_is_believed_only_for_good_reasons(
+    mill: Mill, make: Callable[[], bytes], verdict: tuple[str, str]
+) -> None:
+    assert verdicts(mill, make()) == [verdict]
+
+
+def test_a_born_digital_page_needs_no_recognition(mill: Mill) -> None:
+    read = mill.read(mill.file(documents.born_digital_pdf(2)))
+    assert error_rate(read.page(2).text, " ".join(documents.page_text(2))) == 0
+    assert {word.confidence for word in read.page(2).words} == {100.0}
+    assert [read.page(2).width, read.page(2).height, read.page(2).unit] == [595, 842, "pt"]
+
+
+def test_columns_are_read_one_after_the_other(mill: Mill) -> None:
+    text = " ".join(documents.page_text(1, 2) + documents.page_text(2, 2))
+    assert error_rate(mill.read(mill.file(documents.two_column_pdf())).text, text) == 0
+
+
+def test_values_of_form_fields_are_text(mill: Mill) -> None:
+    words = mill.read(mill.file(documents.form_pdf("Ada Lovelace"))).page().words
+    assert [word.text for word in words[-2:]] == ["Ada", "Lovelace"]
+    assert words[-1].box[0] > words[-2].box[2]
+
+
+def test_a_page_turned_by_its_file_is_read_as_it_is_shown(mill: Mill) -> None:
+    upright = mill.read(mill.file(documents.born_digital_pdf(1))).page()
+    with pikepdf.open(BytesIO(documents.born_digital_pdf(1))) as file:
+        file.pages[0].Rotate = 90  # and its content the other way
+        file.pages[0].MediaBox = pikepdf.Array([0, 0, 842, 595])
+        file.pages[0].contents_add(b"0 1 -1 0 842 0 cm", prepend=True)
+        turned = BytesIO()
+        file.save(turned)
+    page = mill.read(mill.file(turned.getvalue())).page()
+    assert (page.width, page.height) == (595, 842)
+    assert [word.text for word in page.words] == [word.text for word in upright.words]
+    for one, other in zip(page.words, upright.words, strict=True):
+        assert one.box == pytest.approx(other.box, abs=0.1)

@@ -1,0 +1,197 @@
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from docmill.adapters import pdf_text, sniff
+from docmill.adapters.pdf_text import Piece
+from docmill.domain import rendering
+from docmill.domain.document import Options
+from docmill.domain.plan import Source
+from docmill.domain.rejection import (
+    EmptyFile,
+    PageOutOfRange,
+    TooManyPages,
+    UnknownLanguage,
+    UnsupportedType,
+)
+from docmill.domain.words import PageText, Word
+from docmill_ocr import engines, tessdata, tsv
+from docmill_validator.asked import asked_pages
+
+XHTML = "{http://www.w3.org/1999/xhtml}"
+LINE = 20.0
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"\x89PNG\r\n\x1a\n....", sniff.PNG),
+        (b"\xff\xd8\xff\xe0....", sniff.JPEG),
+        (b"II*\x00....", sniff.TIFF),
+        (b"MM\x00*....", sniff.TIFF),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", sniff.WEBP),
+        (b"BM......", sniff.BMP),
+        (b"%PDF-1.7\n", sniff.PDF),
+        (b"\n\n junk before it\n%PDF-1.4\n", sniff.PDF),
+    ],
+)
+def test_the_bytes_decide_the_type(head: bytes, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "misnamed.docx"
+    path.write_bytes(head)
+    assert sniff.media_type(path) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [(b"", EmptyFile), (b"PK\x03\x04", UnsupportedType), (b"RIFF....WAVE", UnsupportedType)],
+)
+def test_other_bytes_are_refused(content: bytes, refusal: type[Exception], tmp_path: Path) -> None:
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(content)
+    with pytest.raises(refusal):
+        sniff.media_type(path)
+
+
+def test_all_pages_are_read_unless_some_are_asked_for() -> None:
+    assert list(asked_pages(3, Options(), {})) == [1, 2, 3]
+    assert list(asked_pages(3, Options(pages=(2, 3, 4)), {})) == [2, 3]
+
+
+def test_pages_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(PageOutOfRange, match="3 pages"):
+        asked_pages(3, Options(pages=(4,)), {})
+
+
+def test_a_document_with_too_many_pages_is_refused_whatever_was_asked() -> None:
+    with pytest.raises(TooManyPages, match="101 pages"):
+        asked_pages(101, Options(pages=(1,)), {"max_pages": 100})
+
+
+# ── lines, paragraphs and blocks of a text layer ────────────────────────────────────────────────
+def line(text: str, top: float, left: float = 50.0) -> list[Piece]:
+    words = text.split()
+    ends = [False] * (len(words) - 1) + [True]
+    boxes = [(left + 40.0 * i, top, left + 40.0 * i + 35, top + 10) for i in range(len(words))]
+    return [Piece(*each) for each in zip(words, boxes, ends, strict=True)]
+
+
+def read(*lines: list[Piece]) -> str:
+    words = pdf_text.arranged([piece for each in lines for piece in each], (600, 800))
+    return page_of(tuple(words)).text
+
+
+def page_of(words: tuple[Word, ...], unit: str = "px") -> PageText:
+    return PageText(
+        number=1,
+        width=600,
+        height=800,
+        unit=unit,
+        source=Source.TEXT,
+        words=words,
+        engine="test 1",
+    )
+
+
+def test_close_lines_are_a_paragraph_and_wide_gaps_part_them() -> None:
+    tops = (100, 115, 130, 175, 190)
+    lines = [line(f"word number {top}", float(top)) for top in tops]
+    assert [part.count("\n") + 1 for part in read(*lines).split("\n\n")] == [3, 2]
+
+
+def test_columns_stay_apart() -> None:
+    left = [line(f"left {i}", 100 + 15.0 * i) for i in range(3)]
+    right = [line(f"right {i}", 100 + 15.0 * i, left=350) for i in range(3)]
+    assert read(*left, *right) == "left 0\nleft 1\nleft 2\n\nright 0\nright 1\nright 2"
+
+
+def test_words_keep_to_the_page() -> None:
+    piece = Piece("edge", (-5.0, -2.0, 700.0, 12.0), ends_line=True)
+    assert next(iter(pdf_text.arranged([piece], (600, 800)))).box == (0.0, 0.0, 600.0, 12.0)
+
+
+def test_characters_that_no_database_takes_are_dropped() -> None:
+    assert pdf_text.cleaned("a\x00b\ue000c\N{REPLACEMENT CHARACTER}d") == "abcd"
+
+
+# ── renderings ───────────────────────────────────────────────────────────────────────────────────
+WORDS = (
+    Word('<"&>', (10.0, 20.0, 30.0, 40.0), 91.5, 0, 0, 0),
+    Word("zwei", (35.0, 20.0, 60.0, 40.0), 90.0, 0, 0, 0),
+    Word("three", (10.0, 50.0, 30.0, 70.0), 80.0, 0, 1, 1),
+)
+
+
+def test_a_page_is_read_back_as_it_was_written() -> None:
+    page = page_of(WORDS)
+    assert rendering.read_page(rendering.page_json(page)) == page
+    assert rendering.page_json(page) == rendering.page_json(page_of(WORDS))
+
+
+def test_words_come_with_their_geometry() -> None:
+    made = json.loads("".join(rendering.words_document([page_of(WORDS)])))
+    page = made["pages"][0]
+    assert (page["width"], page["unit"], page["confidence"]) == (600, "px", 87.2)
+    assert page["words"][2] == {
+        "text": "three",
+        "box": [10.0, 50.0, 30.0, 70.0],
+        "confidence": 80.0,
+        "block": 0,
+        "paragraph": 1,
+        "line": 1,
+    }
+
+
+def test_hocr_is_well_formed_and_nests_page_block_paragraph_line_word() -> None:
+    root = ET.fromstring(rendering.hocr([page_of(WORDS), page_of(())]))
+    kinds = [each.get("class") for each in root.iter() if each.get("class")]
+    first = ["ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word", "ocrx_word"]
+    assert kinds == [*first, "ocr_par", "ocr_line", "ocrx_word", "ocr_page"]
+    word = next(each for each in root.iter(f"{XHTML}span") if each.get("class") == "ocrx_word")
+    assert (word.text, word.get("title")) == ('<"&>', "bbox 10 20 30 40; x_wconf 92")
+
+
+def test_hocr_of_pages_in_points_is_in_pixels_of_a_stated_resolution() -> None:
+    made = rendering.hocr([page_of(WORDS, unit="pt")])
+    assert "bbox 0 0 2500 3333; ppageno 0; scan_res 300 300" in made
+
+
+# ── engines ──────────────────────────────────────────────────────────────────────────────────────
+def test_words_are_numbered_over_the_page() -> None:
+    rows = [
+        "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext",
+        "1\t1\t0\t0\t0\t0\t0\t0\t600\t800\t-1\t",
+        "5\t1\t1\t1\t1\t1\t10\t20\t30\t10\t91.26\tone",
+        "5\t1\t1\t1\t2\t1\t10\t40\t30\t10\t90\ttwo",
+        "5\t1\t2\t1\t1\t1\t10\t60\t30\t10\t88\t ",
+        "5\t1\t3\t1\t1\t1\t10\t80\t30\t10\t87.04\tfour\x01",
+    ]
+    assert tsv.words("\n".join(rows)) == [
+        Word("one", (10.0, 20.0, 40.0, 30.0), 91.3, 0, 0, 0),
+        Word("two", (10.0, 40.0, 40.0, 50.0), 90.0, 0, 0, 1),
+        Word("four", (10.0, 80.0, 40.0, 90.0), 87.0, 1, 1, 2),
+    ]
+
+
+def test_the_newest_installed_models_are_found(tmp_path: Path) -> None:
+    for name in ("deu", "eng", "osd"):
+        (tmp_path / f"{name}.traineddata").touch()
+    assert tessdata.find(str(tmp_path)) == tmp_path
+    assert tessdata.installed(tmp_path) == ("deu", "eng")
+
+
+def test_a_folder_without_models_is_named(tmp_path: Path) -> None:
+    with pytest.raises(tessdata.NoTessdata, match=str(tmp_path)):
+        tessdata.find(str(tmp_path))
+
+
+def test_a_language_that_is_not_installed_is_named() -> None:
+    with pytest.raises(UnknownLanguage, match="tlh"):
+        tessdata.joined(("eng", "tlh"), ("deu", "eng"))
+    assert tessdata.joined(("eng", "deu"), ("deu", "eng")) == "eng+deu"
+
+
+def test_an_unknown_engine_is_named() -> None:
+    with pytest.raises(engines.UnknownEngine, match="'abbyy'; there are tesserocr, pytesseract"):
+        engines.chosen({"DOCMILL_OCR_ENGINE": "abbyy"})

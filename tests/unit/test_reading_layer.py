@@ -1,0 +1,93 @@
+import pytest
+
+from docmill.adapters.pdf import Contents, Picture
+from docmill.adapters.pdf_text import Layer
+from docmill.domain.plan import Source
+from docmill.domain.words import Word
+from docmill.testing.passage import prose
+from docmill_validator import layer
+
+A4 = (595.0, 842.0)
+ENGLISH = prose(seed=1, characters=1500)
+FULL_SCAN = Picture(1654, 2338, (0, 0, 595, 842))
+FIGURE = Picture(800, 600, (60, 60, 535, 480))
+
+
+def text_layer(text: str, unmapped: int = 0) -> Layer:
+    boxes = [(60.0, 60.0, 100.0, 72.0)] * len(text.split())
+    words = tuple(
+        Word(word, box, 100.0, 0, 0, 0) for word, box in zip(text.split(), boxes, strict=True)
+    )
+    return Layer(words, sum(len(word.text) for word in words), unmapped)
+
+
+def page(*pictures: Picture, texts: int = 1, hidden: int = 0, paths: int = 0) -> Contents:
+    return Contents(pictures=pictures, texts=texts, hidden=hidden, paths=paths, annotations=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "contents", "source", "reason"),
+    [
+        (ENGLISH, page(), Source.TEXT, layer.TEXT_LAYER),
+        (ENGLISH, page(FIGURE), Source.TEXT, layer.TEXT_LAYER),
+        (ENGLISH, page(FULL_SCAN, hidden=1), Source.TEXT, layer.OCR_LAYER),
+        (ENGLISH, page(FULL_SCAN), Source.TEXT, layer.TEXT_LAYER),
+        ("", page(texts=0), Source.TEXT, layer.EMPTY_PAGE),
+        ("", page(FULL_SCAN, texts=0), Source.RECOGNISE, layer.NO_TEXT_LAYER),
+        ("", page(texts=0, paths=300), Source.RECOGNISE, layer.NO_TEXT_LAYER),
+        ("Copy 3 of 3", page(FULL_SCAN), Source.RECOGNISE, layer.IMAGE_COVERS_PAGE),
+        ("Figure 7", page(FIGURE), Source.RECOGNISE, layer.THIN_TEXT_LAYER),
+        ("Title", page(paths=200), Source.RECOGNISE, layer.THIN_TEXT_LAYER),
+        ("Title page", page(), Source.TEXT, layer.TEXT_LAYER),
+    ],
+)
+def test_a_text_layer_is_taken_where_it_says_what_the_page_shows(
+    text: str, contents: Contents, source: Source, reason: str
+) -> None:
+    assert layer.judge(text_layer(text), contents, A4) == layer.Verdict(source, reason)
+
+
+def test_a_legal_notice_stamped_on_a_scan_is_not_the_page() -> None:
+    verdict = layer.judge(text_layer(ENGLISH[:160]), page(FULL_SCAN), A4)
+    assert verdict.reason == layer.IMAGE_COVERS_PAGE
+
+
+def test_strips_of_a_scan_cover_the_page_together() -> None:
+    strips = [Picture(1654, 234, (0, top * 84.2, 595, top * 84.2 + 84.2)) for top in range(10)]
+    assert layer.image_share(page(*strips), A4) == pytest.approx(1.0)
+
+
+def shifted(text: str, by: int) -> str:
+    return "".join(chr(max(33, ord(c) + by)) if c.isalpha() else c for c in text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"7+%-',
+        shifted(ENGLISH, -29),  # glyph numbers of a subset font
+        "".join(chr(0xE000 + ord(c) % 90) if c.isalpha() else c for c in ENGLISH),
+        "\N{REPLACEMENT CHARACTER}" * 40,
+    ],
+    ids=["symbols", "glyph numbers", "private use", "replacement"],
+)
+def test_garbage_is_not_believed(text: str) -> None:
+    unmapped = sum(c == "\N{REPLACEMENT CHARACTER}" or 0xE000 <= ord(c) < 0xF900 for c in text)
+    assert layer.garbage(text_layer(text, unmapped))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENGLISH,
+        "Contents ............ 3\nThe harbour .............. 12",
+        "1 234,50 17.03.2026 98 765 4321 DE89 3704 0044 0532 0130 00",
+        "Příliš žluťoučký kůň úpěl ďábelské ódy. " * 3,
+        "Южно-эфиопский грач увёл мышь за хобот на съезд ящериц",
+        "人之初性本善性相近習相遠",
+        "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता",
+    ],
+    ids=["english", "leaders", "numbers", "czech", "russian", "chinese", "hindi"],
+)
+def test_real_text_is_believed(text: str) -> None:
+    assert not layer.garbage(text_layer(text))
