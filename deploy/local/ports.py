@@ -1,10 +1,11 @@
 """Ports, chosen once for a folder, kept in a file, and chosen again when somebody took one."""
 
+import fcntl
 import json
 import secrets
 import socket
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Above the well-known servers' defaults, below the range the kernel gives to outgoing connections.
@@ -33,34 +34,53 @@ def listens(port: int) -> bool:
 
 
 class Ports:
-    """The ports of one stack by name; the same name gets the same port for as long as it can."""
+    """The ports of one stack by name; the same name gets the same port for as long as it can.
+
+    The file is the truth: several commands may look at one stack at once.
+    """
 
     def __init__(self, file: Path, is_free: Callable[[int], bool] = is_free) -> None:
         self._file = file
         self._is_free = is_free
-        self._lock = threading.Lock()
-        self._ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
 
     def __getitem__(self, name: str) -> int:
         """Give the port in use for the name; the first question chooses it."""
-        with self._lock:
-            return self._ports.get(name) or self._choose(name)
+        return self._read().get(name) or self._choose(name, lambda _: True)
 
     def usable(self, name: str) -> int:
         """Give a port that can be bound now: the kept one unless somebody else has it."""
-        with self._lock:
-            kept = self._ports.get(name)
-            return kept if kept and self._is_free(kept) else self._choose(name)
+        return self._choose(name, self._is_free)
 
-    def _choose(self, name: str) -> int:
+    def _choose(self, name: str, keep: Callable[[int], bool]) -> int:
+        with self._alone():
+            ports = self._read()
+            if name not in ports or not keep(ports[name]):
+                ports[name] = self._free_port(name, set(ports.values()))
+                self._write(ports)
+            return ports[name]
+
+    def _free_port(self, name: str, taken: set[int]) -> int:
         for _ in range(100):
             port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
-            if port not in FAMOUS | set(self._ports.values()) and self._is_free(port):
-                self._ports[name] = port
-                self._save()
+            if port not in FAMOUS | taken and self._is_free(port):
                 return port
         raise NoFreePortError(name)
 
-    def _save(self) -> None:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps(self._ports, indent=1) + "\n")
+        with self._file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _read(self) -> dict[str, int]:
+        try:
+            ports: dict[str, int] = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            return {}
+        return ports
+
+    def _write(self, ports: dict[str, int]) -> None:
+        draft = self._file.with_suffix(".new")  # readers take no lock and must never see half
+        draft.write_text(json.dumps(ports, indent=1) + "\n")
+        draft.replace(self._file)

@@ -78,13 +78,14 @@ class Supervisor:
 
     def start(self) -> None:
         """Start everything and return when it is ready."""
+        began = time.monotonic()
         self._stack.stop_services()  # what a killed supervisor left runs older code
         self._stack.start_servers()
         self._tell("servers are ready")
         self._stack.start_services()
         self._thread.start()
         self._stack.wait_ready()
-        self._tell("services are ready")
+        self._tell(f"services are ready, {time.monotonic() - began:.1f} s after the start")
 
     def stop(self) -> None:
         """Drain the services, stop the servers, leave nothing."""

@@ -201,6 +201,7 @@ class TestUploads:
         self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs
     ) -> None:
         ready(ledger, blobs)
+        keep(blobs, ledger.document(ledger.accept().document)["key"])
         before = keys(blobs)
         ledger.do("UPDATE blob SET state = 'deleting'")  # a defect: the audit tells of it
         assert SweepUploads(retention, blobs)(Permit()).rows == 0

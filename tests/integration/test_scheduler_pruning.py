@@ -76,6 +76,8 @@ class TestPruning:
     ) -> None:
         ready(ledger, blobs)
         live = ledger.accept().document
+        validate = ledger.claims(Pool.VALIDATOR)[0]
+        ledger.ledger.commit(validate, product(validate))
         ledger.do(
             f"UPDATE task SET ended_at = {OLD} WHERE state IN ('done', 'cancelled')",
         )

@@ -18,6 +18,12 @@ def test_a_name_keeps_its_port_in_the_next_process(tmp_path: Path) -> None:
     assert Ports(file, is_free=always).usable("amqp") == first
 
 
+def test_commands_that_look_at_one_stack_agree(tmp_path: Path) -> None:
+    early = Ports(tmp_path / "ports.json", is_free=always)
+    late = Ports(tmp_path / "ports.json", is_free=always)
+    assert late.usable("amqp") == early["amqp"]
+
+
 def test_a_port_taken_by_a_stranger_is_chosen_again(tmp_path: Path) -> None:
     taken: set[int] = set()
     ports = Ports(tmp_path / "ports.json", is_free=lambda port: port not in taken)

@@ -30,6 +30,11 @@ class Alphabet:
             found.update(text)
         return cls(sorted(found)[:_MOST])
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing but the space between words is in it."""
+        return len(self.characters) == 1
+
     @cached_property
     def codes(self) -> Mapping[str, str]:
         """The hexadecimal code of each character."""

@@ -16,24 +16,27 @@ from docmill_ocr.glyphless import Alphabet
 ReadPage = Callable[[int], PageText]
 
 
-def write(source: Path, numbers: Sequence[int], read: ReadPage, target: Path) -> bool:
+def write(source: Path, numbers: Sequence[int], read: ReadPage, target: Path) -> None:
     """Write the PDF with text on the pages of these numbers; the others stay as they are.
 
-    Pages are read one at a time, twice. Return False when the file is too odd to be rewritten, and
-    then write it as it came.
+    Pages are read one at a time, twice. Where there is no text to add, and where the file is too
+    odd to be rewritten, it is kept byte for byte.
     """
+    alphabet = Alphabet.of(_texts(numbers, read))
+    if alphabet.empty:
+        shutil.copyfile(source, target)
+        return
     try:
         with Pdf.open(source) as document:
-            _add_layers(document, source, numbers, read)
+            _add_layers(document, source, numbers, read, alphabet)
             document.save(target, deterministic_id=True)
     except pikepdf.PdfError:
         shutil.copyfile(source, target)
-        return False
-    return True
 
 
-def _add_layers(document: Pdf, source: Path, numbers: Sequence[int], read: ReadPage) -> None:
-    alphabet = Alphabet.of(_texts(numbers, read))
+def _add_layers(
+    document: Pdf, source: Path, numbers: Sequence[int], read: ReadPage, alphabet: Alphabet
+) -> None:
     font = glyphless.embedded(document, alphabet)
     with pdf.opened(source) as drawn:
         for number in numbers:

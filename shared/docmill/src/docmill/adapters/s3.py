@@ -174,7 +174,7 @@ class S3Blobs:
             self._client.head_bucket(Bucket=self._bucket)
 
     def probe(self) -> None:
-        key = f"probe/{uuid4()}"
+        key = f".probe/{uuid4()}"  # no tenant is called so
         self._put_whole(key, key.encode(), "text/plain")
         with self.open(key) as body:
             body.read(len(key))

@@ -133,7 +133,7 @@ class BlobsContract:
 
     def test_a_probe_leaves_nothing_behind(self, blobs: Blobs) -> None:
         blobs.probe()
-        assert list(blobs.list("probe/")) == []
+        assert list(blobs.list(".probe/")) == []
 
 
 def _all(read: Callable[[int], bytes]) -> bytes:
