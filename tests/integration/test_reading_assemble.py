@@ -80,13 +80,14 @@ def matched(page: PageText, found: pdf_text.Layer, scale: float) -> float:
         lambda: documents.dense_page(1),
         documents.page_jpeg,
         lambda: documents.page_jpeg(orientation=6),
+        documents.turned_tiff,
         documents.upside_down,
         lambda: documents.tiff(2),
         lambda: documents.scanned_pdf(2),
         lambda: documents.scanned_pdf(1, rotate=90),
         documents.transparent,
     ],
-    ids=["png", "jpeg", "exif", "upside down", "tiff", "scans", "turned scan", "alpha"],
+    ids=["png", "jpeg", "exif", "tiff tag", "upside down", "tiff", "scans", "turned scan", "alpha"],
 )
 def test_the_words_of_a_searchable_pdf_lie_where_they_were_seen(
     mill: Mill, make: Callable[[], bytes]

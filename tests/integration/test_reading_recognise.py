@@ -35,6 +35,7 @@ def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
         documents.page_png,
         documents.page_jpeg,
         lambda: documents.page_jpeg(orientation=6),
+        documents.turned_tiff,
         documents.upside_down,
         documents.skewed,
         lambda: documents.tiff(1),
@@ -43,7 +44,8 @@ def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
         documents.garbage_layer_pdf,
     ],
     ids=[
-        "png", "jpeg", "exif", "upside down", "skewed", "fax", "scan", "turned scan", "garbage",
+        "png", "jpeg", "exif", "tiff tag", "upside down", "skewed", "fax", "scan", "turned scan",
+        "garbage",
     ],
 )  # fmt: skip
 def test_a_page_is_read_however_it_lies(mill: Mill, make: Callable[[], bytes]) -> None:

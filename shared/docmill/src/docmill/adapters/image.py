@@ -64,7 +64,9 @@ def opened(path: Path, media_type: str, max_pixels: int) -> Iterator[ImageFile.I
     Image.MAX_IMAGE_PIXELS = None
     with _translated(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # metadata oddities that do not touch the pixels
-        with Image.open(path, formats=(_FORMATS[media_type],)) as image:
+        # A file, not a name: by name Pillow 13.0 maps uncompressed TIFFs into memory, and then
+        # garbles those that are to be turned.
+        with path.open("rb") as file, Image.open(file, formats=(_FORMATS[media_type],)) as image:
             _within(image.size, max_pixels)
             yield image
 
@@ -94,10 +96,10 @@ def frame(image: ImageFile.ImageFile, number: int, max_pixels: int) -> Frame:
     _within(image.size, max_pixels)
     width, height = image.size
     dpi = _dpi(image.info)
-    # Pillow turns TIFF pages by itself and gives their size already turned.
-    if image.format != "TIFF" and _orientation(image) in _SIDEWAYS:
-        width, height = height, width
+    if _orientation(image) in _SIDEWAYS:
         dpi = dpi and (dpi[1], dpi[0])
+        if image.format != "TIFF":  # Pillow gives a TIFF's size already turned
+            width, height = height, width
     return Frame(number=number, width=width, height=height, dpi=dpi)
 
 
@@ -129,6 +131,7 @@ def verify(image: ImageFile.ImageFile, max_decoded: int = 64_000_000) -> None:
 
 def upright_image(image: Image.Image) -> Image.Image:
     """Return the picture turned as its file asks; itself, not a copy, when nothing is asked."""
+    image.load()  # which turns a TIFF by itself, and drops its orientation
     return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
 
 

@@ -93,6 +93,12 @@ def tiff(pages: int = 2, *, dpi: int = 200) -> bytes:
     )
 
 
+def turned_tiff() -> bytes:
+    """A TIFF whose orientation tag says to turn it by 90 degrees."""
+    stored = page_image().rotate(90, expand=True)
+    return encoded(stored, "TIFF", tiffinfo={0x0112: 6}, dpi=(200, 200))
+
+
 def _bilevel(image: Image.Image) -> Image.Image:
     return image.convert("1", dither=Image.Dither.NONE)
 
