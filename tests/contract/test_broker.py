@@ -37,6 +37,7 @@ def publish(url: str, *hints: Hint) -> None:
     with pika.BlockingConnection(parameters(url, name="publisher")) as connection:
         channel = connection.channel()
         declare(channel, POOL)
+        channel.confirm_delivery()  # a queue that is being declared twice at once drops silently
         for hint in hints:
             channel.basic_publish("", POOL.queue, body(POOL, hint))
 

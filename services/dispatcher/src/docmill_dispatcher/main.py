@@ -11,7 +11,6 @@ from docmill.adapters.postgres.dispatch import PostgresDispatch
 from docmill.adapters.postgres.listener import Listener
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.rabbitmq.publisher import RabbitPublisher
-from docmill.domain.task import RetryPolicy
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import configure, logger
 from docmill_dispatcher.loop import Loop
@@ -32,7 +31,6 @@ def dispatcher(settings: DispatcherSettings) -> Iterator[Loop]:
             database,
             tick=settings.tick_seconds,
             rehint=settings.rehint_seconds,
-            policy=RetryPolicy(base=settings.retry_base_seconds),
         )
         publisher = RabbitPublisher(settings.rabbitmq_url)
         loop = Loop(

@@ -24,6 +24,3 @@ class DispatcherSettings(DatabaseSettings, BrokerSettings, HealthSettings):
         timedelta(seconds=45),
         description="A worker's lease; after an outage the reaper grants one in full.",
     )
-    retry_base_seconds: Seconds = Field(
-        timedelta(seconds=5), description="First wait before a failed task is tried again."
-    )

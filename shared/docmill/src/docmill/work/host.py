@@ -21,7 +21,7 @@ from docmill.adapters.postgres.ledger import PostgresLedger
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.domain.errors import DatabaseDown, DependencyDown, StoreDown
-from docmill.domain.task import Pool, Stage
+from docmill.domain.task import Pool, RetryPolicy, Stage
 from docmill.ops import metrics
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
@@ -157,8 +157,12 @@ def _frame(stack: ExitStack, pool: Pool, settings: WorkerSettings, identity: Ide
         settings=settings,
         identity=identity,
         database=database,
-        ledger=PostgresLedger(database, lease=settings.lease_seconds),
+        ledger=PostgresLedger(database, lease=settings.lease_seconds, policy=_policy(settings)),
     )
+
+
+def _policy(settings: WorkerSettings) -> RetryPolicy:
+    return RetryPolicy(attempts=settings.retry_attempts, base=settings.retry_base_seconds)
 
 
 def _protect(identity: Identity) -> None:

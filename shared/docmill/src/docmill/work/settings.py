@@ -40,6 +40,10 @@ class WorkerSettings(DatabaseSettings, BrokerSettings, HealthSettings):
     watch_seconds: Seconds = Field(
         timedelta(seconds=1), description="Time between looks for cancelled tasks."
     )
+    retry_base_seconds: Seconds = Field(
+        timedelta(seconds=5), description="First wait before a failed task is tried again; doubles."
+    )
+    retry_attempts: int = Field(5, ge=1, description="Errors that a task may spend.")
     drain_seconds: Seconds = Field(
         timedelta(seconds=30), description="Time that running tasks get to finish on SIGTERM."
     )
