@@ -43,6 +43,10 @@ class Outputs:
             name=f"{found.name.removesuffix('.pdf')}{suffix}" if suffix else None,
         )
 
+    def cover(self, document: UUID, kind: ArtifactKind) -> Response:
+        asked = self._reads.document(caller().tenant.id, document).options.pages
+        return self.artifact(document, kind, min(asked, default=1))
+
     def original(self, document: UUID) -> Response:
         found = self._reads.original(caller().tenant.id, document)
         return self._content.answer(
@@ -91,13 +95,13 @@ def file_routes(routes: APIBlueprint, outputs: Outputs) -> None:
     @routes.get(
         "/documents/<uuid:document>/thumbnail",
         tags=[TAG],
-        summary="A thumbnail of the first page",
+        summary="A thumbnail of the first page that was read",
         operation_id="thumbnail",
         responses=spec.answers(spec.binary("image/webp"), *PROBLEMS),
     )
     def thumbnail(path: DocumentPath, query: ThumbnailQuery) -> Response:
         """WebP; never larger than the page."""
-        return outputs.artifact(path.document, query.size.kind, 1)
+        return outputs.cover(path.document, query.size.kind)
 
     @routes.get(
         "/documents/<uuid:document>/pages/<int:page>/thumbnail",
