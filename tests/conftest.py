@@ -1,18 +1,19 @@
-"""Fixtures for every kind of test: real servers, one database, vhost and bucket per test."""
+"""Fixtures for every kind of test: real servers, a database, vhost and bucket to each test."""
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import boto3
 import httpx
 import pytest
 
 from docmill.ops.settings import StoreSettings
-from tests.stack.template import database, template_database
+from tests.stack.buckets import Buckets
+from tests.stack.template import Shelf, database, template_database
 
 ROOT = Path(__file__).parents[1]
 UNIT = ROOT / "tests" / "unit"
@@ -63,10 +64,17 @@ def empty_database_url(postgres_url: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_url: str, template: str) -> Iterator[Shelf]:
+    """Where migrated databases are borrowed."""
+    with closing(Shelf(postgres_url, template)) as shelf:
+        yield shelf
+
+
 @pytest.fixture
-def database_url(postgres_url: str, template: str) -> Iterator[str]:
-    """A migrated database of the test's own."""
-    with database(postgres_url, template) as url:
+def database_url(databases: Shelf) -> Iterator[str]:
+    """A migrated database of the test's own, with nothing in it."""
+    with databases.lent() as url:
         yield url
 
 
@@ -89,26 +97,23 @@ def rabbitmq_url(rabbitmq_api: str) -> Iterator[str]:
         api.delete(f"/vhosts/{name}")
 
 
-@pytest.fixture
-def blob_settings() -> Iterator[StoreSettings]:
-    """A bucket of the test's own, and how to reach it."""
-    settings = StoreSettings(
+@pytest.fixture(scope="session")
+def buckets() -> Iterator[Buckets]:
+    """Where buckets are borrowed."""
+    store = StoreSettings(
         s3_endpoint=server("DOCMILL_TEST_S3_ENDPOINT"),
-        s3_bucket=f"test-{uuid4().hex}",
         s3_access_key=server("DOCMILL_TEST_S3_ACCESS_KEY"),
         s3_secret_key=server("DOCMILL_TEST_S3_SECRET_KEY"),
     )
-    bucket = boto3.resource(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
-        region_name=settings.s3_region,
-        aws_access_key_id=settings.s3_access_key,
-        aws_secret_access_key=settings.s3_secret_key,
-    ).Bucket(settings.s3_bucket)
-    bucket.create()
-    yield settings
-    bucket.object_versions.delete()
-    bucket.delete()
+    with closing(Buckets(store)) as made:
+        yield made
+
+
+@pytest.fixture
+def blob_settings(buckets: Buckets) -> Iterator[StoreSettings]:
+    """An empty bucket of the test's own, and how to reach it."""
+    with buckets.lent() as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")

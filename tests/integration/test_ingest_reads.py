@@ -110,7 +110,7 @@ class TestOutputs:
     def test_an_expired_document_is_gone(
         self, service: Api, caller: Caller, ready: str, part: str
     ) -> None:
-        service.desk.lifecycle.expire("one", identity(ready))
+        service.desk.expire(identity(ready))
         answer = caller.get(ready + part)
         assert (answer.status_code, answer.get_json()["code"]) == (410, "document_expired")
         assert caller.get(ready).get_json()["state"] == "expired"
@@ -270,7 +270,7 @@ class TestLifecycle:
     def test_an_expired_document_cannot_be_retried(
         self, service: Api, caller: Caller, ready: str
     ) -> None:
-        service.desk.lifecycle.expire("one", identity(ready))
+        service.desk.expire(identity(ready))
         assert caller.post(f"{ready}/retry").get_json()["code"] == "not_retryable"
 
     @pytest.mark.parametrize("part", PARTS)

@@ -102,7 +102,7 @@ class Life(RuleBasedStateMachine):
     @rule(index=st.integers(0, 10))
     def expire(self, index: int) -> None:
         if document := self._document(index):
-            self.desk.lifecycle.expire(TENANT, document["id"])
+            self.desk.expire(document["id"])
 
     @rule(index=st.integers(0, 10))
     def erase(self, index: int) -> None:

@@ -30,7 +30,7 @@ class Caller:
 
     def upload(self, body: bytes, name: str = "page.png", **options: str) -> str:
         """Upload, and return the document's id; safe to repeat, so it is while nobody answers."""
-        headers = {"Idempotency-Key": f"{name}-{hash(body)}"}
+        headers = {"Idempotency-Key": f"{name}-{hash((body, *sorted(options.items())))}"}
         posted = partial(self._post, body, {"name": name, **options}, headers)
         return str(until(posted, within=90)["id"])
 
@@ -41,9 +41,29 @@ class Caller:
         return found
 
     def text(self, document: str) -> str:
-        answer = self.http.get(f"/v1/documents/{document}/text")
+        return self.part(document, "text").text
+
+    def part(self, document: str, part: str, **query: str) -> httpx.Response:
+        """Get what must be there: an output, the original, the pages, the events."""
+        answer = self.http.get(f"/v1/documents/{document}/{part}", params=query)
         answer.raise_for_status()
-        return answer.text
+        return answer
+
+    def items(self, document: str, part: str) -> list[dict[str, Any]]:
+        """Get a list of the document's: its pages or events."""
+        found: list[dict[str, Any]] = self.part(document, part).json()["items"]
+        return found
+
+    def thumbnail(self, document: str, part: str = "thumbnail", **query: str) -> httpx.Response:
+        """Get a thumbnail, which may come after the document is ready."""
+
+        def look() -> httpx.Response | None:
+            answer = self.http.get(f"/v1/documents/{document}/{part}", params=query)
+            return None if answer.status_code == httpx.codes.CONFLICT else answer
+
+        answer = until(look)
+        assert answer is not None
+        return answer.raise_for_status()
 
     def ended(self, documents: Sequence[str], *, within: float = 120) -> list[dict[str, Any]]:
         """Wait until all have ended."""
@@ -104,6 +124,12 @@ class Inspector:
 
     def count(self, query: str) -> int:
         return int(next(iter(self.rows(query)[0].values())))
+
+    def passes(self, seconds: float) -> None:
+        """Let so much time pass on PostgreSQL's clock, for what must not happen meanwhile."""
+        clock = "SELECT extract(epoch FROM clock_timestamp()) AS at"
+        over = float(self.rows(clock)[0]["at"]) + seconds
+        until(lambda: self.rows(clock)[0]["at"] >= over, within=seconds + 30, every=0.2)
 
     def running(self, stage: str = "recognise") -> int:
         """Count the tasks of a stage that run now."""

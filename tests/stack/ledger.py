@@ -15,6 +15,7 @@ from docmill.adapters.postgres.dispatch import Dispatched, PostgresDispatch
 from docmill.adapters.postgres.ledger import PostgresLedger
 from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.adapters.postgres.pool import open_pool
+from docmill.adapters.postgres.retention import PostgresRetention
 from docmill.domain.document import Artifact, ArtifactKind, Options, Priority, Upload
 from docmill.domain.identifier import new_id
 from docmill.domain.plan import Plan, PlannedPage, Source
@@ -114,6 +115,12 @@ class Desk:
                 self.ledger.commit(claim, product(claim, pages=pages))
             done += claims
         return done
+
+    def expire(self, document: UUID) -> None:
+        """Let the document's retention be over, if it has ended, and expire it."""
+        past = "UPDATE document SET expires_at = now() WHERE id = %(id)s AND expires_at IS NOT NULL"
+        self.do(past, {"id": document})
+        PostgresRetention(self.database).expire(document)
 
     def document(self, document: UUID) -> Row:
         return self.do("SELECT * FROM document WHERE id = %(id)s", {"id": document})[0]

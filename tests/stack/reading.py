@@ -97,13 +97,31 @@ class Read:
 def error_rate(got: str, wanted: str) -> float:
     """Return the edit distance between two texts, their spaces evened, per wanted character."""
     got, wanted = " ".join(got.split()), " ".join(wanted.split())
-    row = list(range(len(wanted) + 1))
-    for at, letter in enumerate(got, 1):
-        above, row = row, [at]
-        for index, other in enumerate(wanted, 1):
-            substituted = above[index - 1] + (letter != other)
-            row.append(min(above[index] + 1, row[-1] + 1, substituted))
-    return row[-1] / max(len(wanted), 1)
+    return _distance(got, wanted) / max(len(wanted), 1)
+
+
+def _distance(got: str, wanted: str) -> int:
+    """Count the edits between two texts (Myers' bit vectors, as Hyyrö gives them).
+
+    Bit i of `more` and `less` tells whether the column's distance rises or falls at letter i.
+    """
+    everything = (1 << len(wanted)) - 1
+    where = {letter: _places(letter, wanted) for letter in set(got)}
+    more, less, distance = everything, 0, len(wanted)
+    for letter in got:
+        same = where[letter]
+        equal = (((same & more) + more) ^ more) | same | less
+        up = less | ~(equal | more) & everything
+        down = more & equal
+        distance += (up >> len(wanted) - 1 & 1) - (down >> len(wanted) - 1 & 1) if wanted else 1
+        up, down = up << 1 | 1, down << 1
+        more = (down | ~(equal | up)) & everything
+        less = up & equal & everything
+    return distance
+
+
+def _places(letter: str, text: str) -> int:
+    return sum(1 << index for index, other in enumerate(text) if other == letter)
 
 
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:

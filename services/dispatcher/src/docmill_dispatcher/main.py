@@ -12,7 +12,8 @@ from docmill.adapters.postgres.listener import Listener
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.rabbitmq.publisher import RabbitPublisher
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
-from docmill.ops.logging import configure, logger
+from docmill.ops.logging import logger
+from docmill.ops.startup import start
 from docmill_dispatcher.loop import Loop
 from docmill_dispatcher.settings import DispatcherSettings
 from docmill_dispatcher.tick import Grace, Tick
@@ -72,8 +73,7 @@ def _health(
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = DispatcherSettings.from_env(os.environ)
-    configure("dispatcher", settings.log_level)
+    settings = start("dispatcher", DispatcherSettings, os.environ)
     with dispatcher(settings) as loop:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: loop.stop())

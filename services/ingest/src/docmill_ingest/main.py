@@ -1,10 +1,8 @@
 """Entry point of `docmill-ingest`."""
 
 import os
-import sys
 
-from docmill.ops.logging import configure
-from docmill.ops.settings import BadSettings
+from docmill.ops.startup import start
 from docmill_ingest.compose import NAME
 from docmill_ingest.hosting import Host
 from docmill_ingest.settings import IngestSettings
@@ -12,9 +10,5 @@ from docmill_ingest.settings import IngestSettings
 
 def main() -> None:
     """Serve until a signal ends it."""
-    try:
-        settings = IngestSettings.from_env(os.environ)
-    except BadSettings as error:
-        sys.exit(str(error))
-    configure(NAME, settings.log_level)
+    settings = start(NAME, IngestSettings, os.environ)
     Host(settings).run()

@@ -1,11 +1,9 @@
 """The OCR worker's process."""
 
 import os
-import sys
 
 from docmill.domain.task import Pool
-from docmill.ops.logging import configure
-from docmill.ops.settings import BadSettings
+from docmill.ops.startup import start
 from docmill.work.host import Trade, serve_children
 from docmill_ocr import tessdata
 from docmill_ocr.settings import OcrSettings
@@ -26,12 +24,7 @@ def trade(settings: OcrSettings) -> Trade:
 
 def main() -> None:
     """Run until SIGTERM; exit 2 on bad settings, 1 on anything unforeseen."""
-    try:
-        settings = OcrSettings.from_env(os.environ)
-    except BadSettings as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
-    configure(Pool.OCR, settings.log_level)
+    settings = start(Pool.OCR, OcrSettings, os.environ)
     serve_children(trade(settings), settings)
 
 

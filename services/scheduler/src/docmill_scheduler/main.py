@@ -16,8 +16,8 @@ from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.schedule import PostgresSchedule
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.ops.health import HealthServer, Probe, serving
-from docmill.ops.logging import configure, logger
-from docmill.ops.settings import BadSettings
+from docmill.ops.logging import logger
+from docmill.ops.startup import start
 from docmill_scheduler.jobs import jobs
 from docmill_scheduler.loop import Loop
 from docmill_scheduler.settings import SchedulerSettings
@@ -30,17 +30,8 @@ log = logger(__name__)
 def main() -> None:
     """Run the service, or audit once; exit 2 on bad settings, 1 on anything unforeseen."""
     run = audit if _arguments().audit else serve
-    try:
-        settings = SchedulerSettings.from_env(os.environ)
-    except BadSettings as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
-    configure(SERVICE, settings.log_level)
-    try:
-        run(settings)
-    except Exception as error:
-        log.critical("died", error=str(error), exc_info=True)
-        sys.exit(1)
+    settings = start(SERVICE, SchedulerSettings, os.environ)
+    run(settings)
     log.info("stopped")
 
 

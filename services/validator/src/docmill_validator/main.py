@@ -1,23 +1,16 @@
 """The validator's process."""
 
 import os
-import sys
 
 from docmill.domain.task import Pool
-from docmill.ops.logging import configure
-from docmill.ops.settings import BadSettings
+from docmill.ops.startup import start
 from docmill.work.host import Trade, serve_children
 from docmill_validator.settings import ValidatorSettings
 
 
 def main() -> None:
     """Run until SIGTERM; exit 2 on bad settings, 1 on anything unforeseen."""
-    try:
-        settings = ValidatorSettings.from_env(os.environ)
-    except BadSettings as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
-    configure(Pool.VALIDATOR, settings.log_level)
+    settings = start(Pool.VALIDATOR, ValidatorSettings, os.environ)
     serve_children(Trade(pool=Pool.VALIDATOR, stages="docmill_validator.stages"), settings)
 
 

@@ -135,7 +135,13 @@ def _open(connection: Connection, upload: Upload, parameters: dict[str, Any]) ->
     row = first(connection.execute(SQL["insert_document"], parameters))
     connection.execute(SQL["insert_run"], parameters)
     document = Locked(connection, row)
-    document.tell("accepted", name=upload.name, size=upload.size, sha256=upload.sha256.hex())
+    document.tell(
+        "accepted",
+        name=upload.name,
+        size=upload.size,
+        sha256=upload.sha256.hex(),
+        correlation_id=upload.correlation,
+    )
     document.add_tasks(Stage.VALIDATE)
     document.save()
 

@@ -1,4 +1,4 @@
-"""What callers and the scheduler do to a document's life: cancel, new run, erase, expire, time out.
+"""What callers and the scheduler do to a document's life: cancel, new run, erase, time out.
 
 Each is one transaction in the one lock order; a document of another tenant does not exist.
 """
@@ -49,10 +49,6 @@ class PostgresLifecycle:
     def erase(self, tenant: str, document: UUID, *, by: str) -> Answer:
         """Hide the document at once and have the scheduler delete all of it. Twice is safe."""
         return self._change(tenant, document, lambda held: _erase(held, by))
-
-    def expire(self, tenant: str, document: UUID) -> Answer:
-        """Move a terminal document past its retention to `expired`; its content goes after this."""
-        return self._change(tenant, document, _expire)
 
     def time_out_runs(self, limit: timedelta = timedelta(hours=24)) -> int:
         """End the runs that have been open for longer; return how many. Twice is safe."""
@@ -146,16 +142,6 @@ def _erase(held: Locked, by: str) -> Answer:
     held.cancel_tasks("erased")
     held.move(State.ERASING, by=by)
     held.connection.execute(SQL["forget_answers"], held.key)
-    return Answer.DONE
-
-
-def _expire(held: Locked) -> Answer:
-    if held.state is State.EXPIRED:
-        return Answer.ALREADY
-    if held.state in LIVE:
-        return Answer.CONFLICT
-    held.cancel_tasks("expired")
-    held.move(State.EXPIRED)
     return Answer.DONE
 
 

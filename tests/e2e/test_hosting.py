@@ -1,0 +1,187 @@
+"""Each service is a process of its own: its consumers, its health, its logs."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.local.service import NAMES
+from deploy.local.stack import Stack
+from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS
+from docmill.domain.task import Pool
+from docmill.testing.documents import blank_page
+from tests.stack.flow import Caller, Inspector, pages
+from tests.stack.wait import until
+
+pytestmark = pytest.mark.slow
+WITH_CHILDREN = ("validator", "ocr", "thumbnailer")
+OPEN_TASKS = "SELECT count(*) FROM task WHERE state IN ('ready', 'queued')"
+
+
+def asked(stack: Stack, path: str) -> list[dict[str, Any]]:
+    """Ask RabbitMQ's management API about the vhost."""
+    answer = httpx.get(f"{stack.rabbitmq.api}/{path}/docmill")
+    answer.raise_for_status()
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def consumers(stack: Stack) -> dict[str, list[dict[str, Any]]]:
+    """Give every queue's consumers; the API learns of them some seconds later."""
+    found: dict[str, list[dict[str, Any]]] = {pool.queue: [] for pool in Pool}
+    for consumer in asked(stack, "consumers"):
+        found[consumer["queue"]["name"]].append(consumer)
+    return found
+
+
+# ── RabbitMQ ─────────────────────────────────────────────────────────────────────────────────────
+def test_every_pool_has_its_one_queue_and_nothing_else_is_declared(stack: Stack) -> None:
+    def look() -> dict[str, dict[str, Any]]:
+        queues = {queue["name"]: queue for queue in asked(stack, "queues")}
+        return queues if all("type" in queue for queue in queues.values()) else {}
+
+    queues = until(look)
+    assert set(queues) == {f"docmill.{pool}.v1" for pool in Pool}
+    for queue in queues.values():
+        assert (queue["type"], queue["durable"]) == ("quorum", True)
+        assert queue["arguments"] == dict(QUEUE_ARGUMENTS)
+
+
+def test_every_worker_consumes_its_pool_with_late_acknowledgement(stack: Stack) -> None:
+    found = until(lambda: all(consumers(stack).values()) and consumers(stack))
+    for pool in Pool:
+        facts = stack.services[pool].readiness()["facts"]
+        for consumer in found[pool.queue]:
+            assert consumer["ack_required"] is True
+            assert consumer["prefetch_count"] == facts["slots"]
+
+
+@contextmanager
+def without_rabbitmq(stack: Stack) -> Iterator[None]:
+    stack.rabbitmq.stop()
+    try:
+        yield
+    finally:
+        stack.rabbitmq.start()
+        stack.rabbitmq.wait_ready()
+
+
+def test_without_rabbitmq_uploads_are_taken_and_nothing_is_claimed(
+    stack: Stack, client: Caller, inspect: Inspector
+) -> None:
+    attempts = "SELECT count(*) FROM attempt"
+    until(lambda: not inspect.count(OPEN_TASKS), within=120)
+    with without_rabbitmq(stack):
+        before = inspect.count(attempts)
+        documents = [client.upload(body, f"{at}.png") for at, body in enumerate(pages(3, first=40))]
+        inspect.passes(seconds=3)
+        assert inspect.count(attempts) == before
+        assert {client.get(document)["state"] for document in documents} == {"received"}
+        assert inspect.count(OPEN_TASKS) == len(documents)
+        degraded = [stack.services[name].readiness()["status"] for name in WITH_CHILDREN]
+        assert degraded == ["degraded"] * len(WITH_CHILDREN)
+    client.ended(documents)
+    inspect.assert_each_ended_once(documents)
+    for service in stack.services.values():
+        service.wait_ready()
+
+
+# ── health ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", NAMES)
+def test_every_service_answers_for_itself(stack: Stack, name: str) -> None:
+    service = stack.services[name]
+    alive = httpx.get(f"{service.health}/livez")
+    assert (alive.status_code, alive.json()["status"]) == (200, "alive")
+    service.wait_ready()
+    ready = service.readiness()
+    assert ready["facts"]["service"] == name
+    figures = ready["checks"]["postgresql"]
+    assert {"used", "idle", "waiting", "max"} <= set(figures)
+    metrics = httpx.get(f"{service.health}/metrics")
+    assert metrics.headers["Content-Type"].startswith("text/plain")
+    assert service.metric("docmill_build", service=name) == 1
+
+
+@pytest.mark.parametrize("name", WITH_CHILDREN)
+def test_workers_name_what_their_sandbox_lacks(stack: Stack, name: str) -> None:
+    service = stack.services[name]
+    missing = service.readiness()["facts"]["sandbox"]["missing"]
+    assert service.metric("docmill_sandbox_missing") == len(missing)
+
+
+def test_the_scheduler_shows_every_job(stack: Stack) -> None:
+    jobs = stack.services["scheduler"].readiness()["checks"]["jobs"]["jobs"]
+    assert {"retention", "erasure", "orphans", "audit"} <= set(jobs)
+    assert {job["status"] for job in jobs.values()} == {"healthy"}
+    done = until(
+        lambda: stack.services["scheduler"].readiness()["checks"]["jobs"]["jobs"]["erasure"].get(
+            "last_success"
+        )
+    )  # fmt: skip
+    assert done
+
+
+# ── logs ─────────────────────────────────────────────────────────────────────────────────────────
+def lines(stack: Stack, service: str) -> list[dict[str, Any]]:
+    text = stack.services[service].log_file.read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def logged(stack: Stack, service: str, **wanted: object) -> Sequence[Mapping[str, Any]]:
+    return [
+        line
+        for line in lines(stack, service)
+        if all(line.get(name) == value for name, value in wanted.items())
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_line_of_a_log_is_json_and_tells_when_who_and_what(stack: Stack, name: str) -> None:
+    found = until(lambda: lines(stack, name))
+    assert [line for line in found if not {"time", "level", "service", "event"} <= set(line)] == []
+    assert {line["service"] for line in found} == {name}
+
+
+def test_one_correlation_id_leads_through_every_log(stack: Stack, client: Caller) -> None:
+    headers = {"X-Correlation-ID": "order-4711/scan"}
+    body = pages(1, first=50)[0]
+    answer = client.http.post("/v1/documents", content=body, headers=headers)
+    assert answer.headers["X-Correlation-ID"] == "order-4711/scan"
+    document = answer.json()["id"]
+    assert client.ended([document])[0]["correlation_id"] == "order-4711/scan"
+    client.thumbnail(document)
+    accepted = logged(stack, "ingest", event="document_accepted", document=document)
+    assert [line["correlation"] for line in accepted] == ["order-4711/scan"]
+    assert {"tenant", "request", "api_key"} <= set(accepted[0])
+    for worker, stages in (
+        ("validator", {"validate"}),
+        ("ocr", {"recognise", "assemble"}),
+        ("thumbnailer", {"thumbnail"}),
+    ):
+        ended = until(
+            lambda worker=worker, stages=stages: [
+                each
+                for each in [logged(stack, worker, event="task_ended", document=document)]
+                if len(each) == len(stages)
+            ]
+        )[0]
+        assert {line["correlation"] for line in ended} == {"order-4711/scan"}
+        assert {line["stage"] for line in ended} == stages
+        assert [line for line in ended if not {"tenant", "task", "outcome"} <= set(line)] == []
+
+
+def test_the_correlation_id_is_in_the_documents_history(client: Caller) -> None:
+    headers = {"X-Correlation-ID": "in-the-history"}
+    answer = client.http.post("/v1/documents", content=blank_page(), headers=headers)
+    first = client.items(answer.json()["id"], "events")[0]
+    assert first["data"]["correlation_id"] == "in-the-history"
+
+
+def test_errors_carry_a_correlation_id_too(client: Caller) -> None:
+    answer = client.http.get("/v1/nothing", headers={"X-Correlation-ID": "lost"})
+    assert (answer.status_code, answer.json()["correlation_id"]) == (404, "lost")
+    own = client.http.get("/v1/nothing", headers={"X-Correlation-ID": "not fit\tto be kept"})
+    assert own.json()["correlation_id"] == own.headers["X-Correlation-ID"] != ""
