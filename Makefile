@@ -6,12 +6,14 @@ LOCAL = $(BIN)/python -m deploy.local
 # Runs its command with PostgreSQL, RabbitMQ and S3 up and their addresses in the environment.
 WITH_SERVERS = $(BIN)/python -m deploy.local.run_tests
 PYTEST = $(BIN)/pytest $(ARGS)
+# `test-unit` begins a measurement, `test-fast` adds to it, `gate` judges it.
+MEASURED = --cov --cov-report=
 CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status logs clean test test-unit test-contract test-integration \
-	test-deploy test-e2e test-chaos test-slow coverage check lint types imports fmt verify generate \
-	requirements upgrade
+.PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
+	test-integration test-migrations test-deploy test-guards test-e2e test-chaos coverage gate \
+	check lint types imports fmt verify generate requirements upgrade
 
 ##@ See it work
 demo: setup ## Start everything, send documents through, stay up until Ctrl-C; ARGS="a.pdf b.png" takes yours
@@ -34,19 +36,22 @@ clean: down ## Stop everything and delete the local stack's data and logs
 
 ##@ Prove it
 test: check ## Everything, fast first
-	@$(WITH_SERVERS) $(MAKE) --no-print-directory test-fast test-e2e test-chaos
+	@$(WITH_SERVERS) $(MAKE) --no-print-directory test-fast gate test-guards test-e2e test-chaos
 
 check: lint types imports verify test-unit ## What needs no server: style, types, import contracts, generated files, unit tests
 
 test-unit: setup ## Rules of the domain, in seconds
-	$(PYTEST) -n $(CORES) tests/unit
+	$(PYTEST) -n $(CORES) $(MEASURED) tests/unit
 
 test-fast: setup ## Contract, integration, migration and deploy tests on real servers
-	$(WITH_SERVERS) $(PYTEST) -n $(CORES) --dist loadgroup tests/contract tests/integration tests/migrations tests/deploy
+	$(WITH_SERVERS) $(PYTEST) -n $(CORES) --dist loadgroup $(MEASURED) --cov-append tests/contract tests/integration tests/migrations tests/deploy
 
 test-integration: ## One folder of tests on real servers; also test-contract, test-migrations, test-deploy
 test-contract test-integration test-migrations test-deploy: test-%: setup
 	$(WITH_SERVERS) $(PYTEST) tests/$*
+
+test-guards: setup ## Each guard of the ledger taken away once: a test must turn red
+	$(WITH_SERVERS) $(PYTEST) -n $(CORES) tests/guards
 
 test-e2e: setup ## Documents through every service
 	$(WITH_SERVERS) $(PYTEST) tests/e2e
@@ -54,10 +59,10 @@ test-e2e: setup ## Documents through every service
 test-chaos: setup ## Documents through every service while things break
 	$(WITH_SERVERS) $(PYTEST) tests/chaos
 
-coverage: setup ## Branch coverage of the rules, the worker runtime and the use cases
-	rm -rf .local/coverage && mkdir -p .local/coverage
-	$(WITH_SERVERS) $(BIN)/coverage run -m pytest tests/unit tests/contract tests/integration $(ARGS)
-	$(BIN)/coverage combine -q && $(BIN)/coverage report --fail-under=90 --include='*/docmill/domain/*,*/docmill/work/*,*/docmill_*/*'
+coverage: test-unit test-fast gate ## Branch coverage of the rules, the worker runtime and the use cases
+
+gate: setup ## Fail when what the last tests covered is too little
+	$(BIN)/coverage report --fail-under=90
 
 ##@ Change it
 fmt: setup ## Format, and mend what ruff can mend

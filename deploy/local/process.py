@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +81,9 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL to the whole session's group, and wait until it is gone; nothing may clean up."""
+        group = self.pid
         self.send_group(signal.SIGKILL)
-        self.wait(10)
+        self._wait_until(lambda: not self.running and not _members(group), 10)
 
     def send_group(self, number: signal.Signals) -> None:
         if pid := self.pid:
@@ -106,8 +107,12 @@ class Process:
 
     def wait(self, timeout: float) -> bool:
         """True when the process is gone within the time."""
+        return self._wait_until(lambda: not self.running, timeout)
+
+    @staticmethod
+    def _wait_until(gone: Callable[[], bool], timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        while self.running:
+        while not gone():
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
@@ -123,3 +128,15 @@ class Process:
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
         return found if alive else None
+
+
+def _members(group: int | None) -> list[int]:
+    """Give the group's processes that still hold anything: ports, files, locks."""
+    return [pid for pid in psutil.pids() if _lives_in(pid, group)]
+
+
+def _lives_in(pid: int, group: int | None) -> bool:
+    try:
+        return os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False

@@ -21,8 +21,9 @@ NAMES: Final = (
     "notifier",
     "scheduler",
 )
-# Longer than the services' own drain time, so that SIGKILL is for those that hang.
-STOP_SECONDS: Final = 40
+# Longer than the services' own time to finish (the scheduler's is 60 s and some), so that SIGKILL
+# is for those that hang.
+STOP_SECONDS: Final = 75
 
 
 def program(name: str) -> str:

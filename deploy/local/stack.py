@@ -152,8 +152,15 @@ class Stack:
         self.postgres.ensure_database(DATABASE)
         self.admin("migrate")
         if not self._key_file.exists():
-            self._key_file.touch(mode=0o600)
-            self._key_file.write_text(self.make_tenant(TENANT))
+            self._keep_key(self.make_tenant(TENANT))
+
+    def _keep_key(self, key: str) -> None:
+        # renamed when whole: a file that is there holds a key
+        begun = self._key_file.with_suffix(".new")
+        begun.unlink(missing_ok=True)
+        begun.touch(mode=0o600)
+        begun.write_text(key)
+        begun.replace(self._key_file)
 
     def _service(self, name: str) -> Service:
         return Service(name, self.root, self.servers.ports, {})

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -100,3 +101,16 @@ def ask(blobs: S3Blobs, call: str) -> None:
             list(blobs.list())
         case _:
             blobs.ping()
+
+
+def test_a_store_that_refuses_us_is_down_for_us(blob_settings: StoreSettings) -> None:
+    stranger = blob_settings.model_copy(update={"s3_secret_key": "wrong"})
+    blobs = S3Blobs(connect(stranger), stranger.s3_bucket)
+    for ask in (blobs.ping, blobs.probe, lambda: blobs.head("k")):
+        with pytest.raises(StoreDown):
+            ask()
+
+
+def test_a_bucket_that_is_gone_is_an_outage(blob_settings: StoreSettings) -> None:
+    with pytest.raises(StoreDown):
+        S3Blobs(connect(blob_settings), f"gone-{uuid4().hex}").ping()

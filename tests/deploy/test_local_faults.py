@@ -64,7 +64,7 @@ def test_a_wiped_rabbitmq_has_its_user_and_vhost_and_nothing_else(servers: Serve
     servers.rabbitmq.wipe()
     servers.rabbitmq.start()
     servers.rabbitmq.wait_ready()
-    assert httpx.get(queue).status_code == httpx.codes.NOT_FOUND
+    assert httpx.get(queue).status_code == httpx.codes.NOT_FOUND  # at the same address
     users = httpx.get(f"{servers.rabbitmq.api}/users").json()
     assert [user["name"] for user in users] == ["docmill"]
 

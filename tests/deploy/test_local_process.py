@@ -56,8 +56,7 @@ def test_who_is_deaf_to_asking_is_killed(process: Process) -> None:
 def test_a_kill_takes_the_children_along(process: Process) -> None:
     children = psutil.Process(started(process, FAMILY, lines=2).pid).children()
     process.kill()
-    gone, alive = psutil.wait_procs(children, timeout=5)
-    assert (len(gone), alive) == (1, [])
+    assert [each.status() for each in children if each.is_running()] in ([], ["zombie"])
 
 
 def test_a_paused_process_still_hears_the_end(process: Process) -> None:

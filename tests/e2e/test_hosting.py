@@ -98,8 +98,8 @@ def test_every_service_answers_for_itself(stack: Stack, name: str) -> None:
     service.wait_ready()
     ready = service.readiness()
     assert ready["facts"]["service"] == name
-    figures = ready["checks"]["postgresql"]
-    assert {"used", "idle", "waiting", "max"} <= set(figures)
+    pool = "database_pool" if name == "ingest" else "postgresql"
+    assert {"used", "idle", "waiting", "max"} <= set(ready["checks"][pool])
     metrics = httpx.get(f"{service.health}/metrics")
     assert metrics.headers["Content-Type"].startswith("text/plain")
     assert service.metric("docmill_build", service=name) == 1

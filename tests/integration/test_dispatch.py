@@ -84,6 +84,24 @@ def test_a_cap_holds_and_its_room_goes_to_others(ledger: Desk) -> None:
     assert ledger.pick(Pool.VALIDATOR) == []
 
 
+def test_a_cap_holds_for_critical_work_too(ledger: Desk) -> None:
+    workers(ledger, slots=20)
+    ledger.tenant("capped", max_running=1)
+    flood(ledger, "capped", 10, priority=Priority.CRITICAL)
+    assert len(ledger.pick(Pool.VALIDATOR)) == 1
+    assert ledger.pick(Pool.VALIDATOR) == []
+
+
+def test_who_has_only_suspects_waiting_takes_nobodys_place(ledger: Desk) -> None:
+    flood(ledger, "suspect", 3)
+    ledger.do("UPDATE task SET alone = true")
+    flood(ledger, "other", 10)
+    first = ledger.claims(Pool.VALIDATOR)
+    other = next(claim for claim in first if claim.tenant == "other")
+    ledger.ledger.commit(other, product(other))
+    assert [claim.tenant for claim in ledger.claims(Pool.VALIDATOR)] == ["other"]
+
+
 def test_critical_work_goes_before_a_tenants_other_work(ledger: Desk) -> None:
     flood(ledger, "a", 3, priority=Priority.BATCH)
     urgent = ledger.accept("a", priority=Priority.CRITICAL)
@@ -197,6 +215,16 @@ def test_the_mean_task_time_is_learnt(ledger: Desk) -> None:
     ledger.dispatch.measure(timedelta(minutes=1))
     row = ledger.do("SELECT task_seconds FROM pool_clock WHERE pool = 'validator'")[0]
     assert row["task_seconds"] == pytest.approx(4.0)
+
+
+def test_a_lease_that_ran_out_while_postgresql_was_away_is_nobodys_fault(ledger: Desk) -> None:
+    accepted = ledger.accept()
+    ledger.claims(Pool.VALIDATOR)
+    ledger.do("UPDATE task SET lease_until = now() - interval '1 s', alone = true, crashes = 2")
+    ledger.do("UPDATE attempt SET started_at = pg_postmaster_start_time() - interval '1 s'")
+    assert len(ledger.dispatch.reap()) == 1
+    task = ledger.tasks(accepted.document)[0]
+    assert (task["state"], task["crashes"], task["losses"]) == ("ready", 2, 0)
 
 
 def test_two_reapers_take_a_lease_back_once(ledger: Desk) -> None:

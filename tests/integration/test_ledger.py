@@ -289,6 +289,25 @@ def test_a_run_that_is_open_for_too_long_fails(ledger: Desk) -> None:
     assert ledger.document(accepted.document)["failure_code"] == "timed_out"
 
 
+def test_erasing_documents_do_not_hide_an_overdue_run(ledger: Desk) -> None:
+    for _ in range(101):
+        ledger.lifecycle.erase(TENANT, ledger.accept().document, by="me")
+    ledger.accept()
+    ledger.do("UPDATE run SET opened_at = now() - interval '25 h'")
+    assert ledger.lifecycle.time_out_runs() == 1
+
+
+def test_an_erased_documents_webhook_is_not_sent(ledger: Desk) -> None:
+    ledger.do("INSERT INTO endpoint (tenant_id, url, secret) VALUES ('acme', 'http://x/', 's')")
+    accepted = ledger.accept()
+    ledger.lifecycle.cancel(TENANT, accepted.document, by="me")
+    ledger.lifecycle.erase(TENANT, accepted.document, by="me")
+    assert ledger.pick(Pool.NOTIFIER) == []
+    assert ledger.do("SELECT actor, action FROM audit_line") == [
+        {"actor": "me", "action": "erase_requested"}
+    ]
+
+
 def test_a_terminal_document_notifies_each_endpoint_once(ledger: Desk) -> None:
     ledger.do("INSERT INTO endpoint (tenant_id, url, secret) VALUES ('acme', 'http://x/', 's')")
     ledger.accept()

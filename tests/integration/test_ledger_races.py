@@ -98,6 +98,13 @@ def test_five_copies_of_a_hint_at_eight_workers_run_once(ledger: Desk) -> None:
     assert len([claim for claim in claims if claim]) == 1
 
 
+def test_uploads_at_once_never_overflow_the_storage(ledger: Desk) -> None:
+    ledger.do("UPDATE tenant SET max_storage_bytes = 25")  # two and a half uploads
+    answers = at_once(*(ledger.accept for _ in range(8)))
+    accepted = [each for each in answers if getattr(each, "acceptance", "") == "accepted"]
+    assert len(accepted) == 2
+
+
 def test_everything_at_once_ends_ready_without_a_gap(ledger: Desk) -> None:
     """Commits, picks, reaps, renewals and hints of many documents, from many threads."""
     documents = [ledger.accept().document for _ in range(20)]

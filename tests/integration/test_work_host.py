@@ -20,6 +20,7 @@ from docmill.adapters.s3 import S3Blobs, connect
 from docmill.domain.task import Pool
 from docmill.ops.settings import StoreSettings
 from tests.stack.ledger import Desk, desk, product
+from tests.stack.measure import measured
 from tests.stack.wait import until
 
 PROGRAM = """
@@ -74,6 +75,7 @@ def worker(
         "DOCMILL_HEALTH_HOST": "127.0.0.1",
         "DOCMILL_HEALTH_PORT": "0",
         "DOCMILL_SLOTS": "2",
+        **measured(),
         **changes,
     }
     log = folder / "worker.log"
@@ -210,10 +212,11 @@ def test_nothing_is_left_on_disk(
         place.rmdir()
 
 
-def test_a_bad_setting_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("service", ["validator", "ocr", "thumbnailer"])
+def test_a_bad_setting_is_named(service: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "docmill_validator.main"],
-        env={"PATH": os.environ["PATH"], "DOCMILL_SLOTS": "0"},
+        [sys.executable, "-m", f"docmill_{service}.main"],
+        env={"PATH": os.environ["PATH"], "DOCMILL_SLOTS": "0", **measured()},
         capture_output=True,
         text=True,
         check=False,

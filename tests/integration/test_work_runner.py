@@ -1,5 +1,6 @@
 """The worker runtime on a real ledger, a real store and real children."""
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
@@ -229,6 +230,15 @@ def test_a_store_that_is_out_spends_none_and_stops_the_claiming(place: Workplace
     place.blobs.faults = {}
     waiting.result(timeout=5)
     assert place.page(document)["state"] == "done"
+
+
+def test_a_full_disk_of_the_workers_own_spends_none(place: Workplace) -> None:
+    document = place.accept("echo")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    place.blobs.faults = {"fetch": full, "probe": full}
+    place.turn()
+    task = place.page(document)
+    assert (task["state"], task["attempt"]) == ("scheduled", 0)
 
 
 def test_a_result_is_kept_while_the_database_is_out(place: Workplace) -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ from docmill.domain.document import Artifact, ArtifactKind
 from docmill.domain.key import artifact_key
 from docmill.domain.plan import Source
 from docmill.domain.rendering import page_json
-from docmill.domain.task import Claim, Stage
+from docmill.domain.task import Claim, Failure, Outcome, Pool, Stage
 from docmill.domain.tenant import Limits, Scope, Tenant
 from docmill.domain.words import PageText, Word
 from docmill.ops.settings import StoreSettings
@@ -31,9 +31,11 @@ from docmill.ports import Product
 from docmill_ingest.compose import Ingest, ingest
 from docmill_ingest.settings import IngestSettings
 from tests.stack.ledger import Desk, desk, plan
+from tests.stack.measure import measured
 from tests.stack.wait import until
 
 PDF = b"%PDF-1.7 not read by this service"
+UNREADABLE = Failure(outcome=Outcome.PERMANENT, code="page_unreadable", detail="torn")
 THUMBNAIL = (ArtifactKind.THUMBNAIL_SMALL, ArtifactKind.THUMBNAIL_MEDIUM)
 
 
@@ -56,11 +58,14 @@ class Api:
         key = self.tenants.add_key(tenant, scope).text
         return Caller(self.service.app.test_client(), {"Authorization": f"Bearer {key}"})
 
-    def work_off(self, *, pages: int = 2) -> None:
-        """Do what workers would do with everything there is, their artifacts stored."""
-        while claims := self.desk.claims():
+    def work_off(self, *pools: Pool, pages: int = 2, torn: Container[int] = frozenset()) -> None:
+        """Do what workers would do with all there is, their artifacts stored; torn pages fail."""
+        while claims := self.desk.claims(*pools):
             for claim in claims:
-                self.desk.ledger.commit(claim, self._product(claim, pages))
+                if claim.stage is Stage.RECOGNISE and claim.page in torn:
+                    self.desk.ledger.fail(claim, UNREADABLE)
+                else:
+                    self.desk.ledger.commit(claim, self._product(claim, pages))
 
     def _product(self, claim: Claim, pages: int) -> Product:
         facts = {"plan": plan(pages)} if claim.stage is Stage.VALIDATE else {}
@@ -135,7 +140,7 @@ def server(database_url: str, store: StoreSettings, **settings: Any) -> Iterator
     made = ingest_settings(
         database_url, store, port=free_port(), health_port=free_port(), **settings
     )
-    env = {"PATH": os.environ["PATH"], **_environment(made)}
+    env = {"PATH": os.environ["PATH"], **measured(), **_environment(made)}
     code = "from docmill_ingest.main import main; main()"
     with subprocess.Popen([sys.executable, "-c", code], env=env) as process:
         running = Server(process, f"http://127.0.0.1:{made.port}", made.health_port)

@@ -18,6 +18,7 @@ from docmill.ports import Beat
 from docmill.testing.children import PLAN, Keeper
 from docmill.work.breaker import Breaker, Dependency
 from docmill.work.childbench import ChildBench, Shop
+from docmill.work.failure import DiskFull
 from docmill.work.larder import Larder
 from docmill.work.process import Hello
 from docmill.work.runner import Runner
@@ -130,6 +131,7 @@ def workplace(
             # Looked up at each call, for a fault may be set by then.
             DatabaseDown: Dependency("postgresql", lambda: ledger.ping()),  # noqa: PLW0108
             StoreDown: Dependency("s3", lambda: blobs.ping()),  # noqa: PLW0108
+            DiskFull: Dependency("disk", lambda: blobs.probe()),  # noqa: PLW0108 - stands in
         }
         runner = Runner(
             Pool.OCR,

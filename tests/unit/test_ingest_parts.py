@@ -45,10 +45,14 @@ class TestNames:
     @given(st.text())
     @example("../" * 99)
     @example("\ud800")
+    @example("..\x1f")
+    @example("\u3000.")
+    @example("." + " " * 300 + "x")
     def test_any_name_becomes_one_that_is_safe(self, text: str) -> None:
         name = clean_name(text)
         assert 1 <= len(name) <= MAX_NAME
         assert not {"/", "\\", "\r", "\n", "\x00"} & set(name)
+        assert name.strip(" .")
         assert clean_name(name) == name
 
     @given(st.text())

@@ -2,17 +2,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
 
 import pytest
 
-from docmill.domain.document import Options
 from docmill.domain.errors import DatabaseDown, StoreDown
 from docmill.domain.rejection import CorruptFile
-from docmill.domain.task import Claim, Outcome, Stage
+from docmill.domain.task import Outcome
 from docmill.ports import BlobMissing, Blobs, Stored
 from docmill.work.breaker import Breaker, Dependency
 from docmill.work.failure import (
@@ -29,28 +26,8 @@ from docmill.work.folder import Access, ChildFolder, workshop
 from docmill.work.grip import Grip
 from docmill.work.larder import Larder, WrongBytes
 from docmill.work.turn import Turns
+from tests.stack.claim import CLAIM
 from tests.stack.wait import until
-
-CLAIM = Claim(
-    task=1,
-    token=7,
-    stage=Stage.RECOGNISE,
-    tenant="acme",
-    document=UUID(int=1),
-    delivery=None,
-    run=1,
-    page=1,
-    attempt=0,
-    alone=False,
-    correlation="",
-    options=Options(),
-    plan=None,
-    max_pages=1,
-    key="k",
-    name="a.pdf",
-    sha256=None,
-    lease=timedelta(seconds=45),
-)
 
 
 # ── what an error means ─────────────────────────────────────────────────────────────────────────

@@ -63,14 +63,21 @@ class Loop:
 
     def _round(self) -> bool:
         if self._forgotten.is_set():
-            self._ledger.unhint_all()
-            self._forgotten.clear()
+            self._forgotten.clear()  # before, so that a reconnect meanwhile counts anew
+            self._unhint()
         with metrics.DISPATCH_TICK_SECONDS.time():
             busy = self._tick()
         if time.monotonic() - self._swept > self._sweep.total_seconds():
             self._swept = time.monotonic()
             self._look_around()
         return busy
+
+    def _unhint(self) -> None:
+        try:
+            self._ledger.unhint_all()
+        except DatabaseDown:
+            self._forgotten.set()
+            raise
 
     def _look_around(self) -> None:
         missed = self._ledger.sweep()

@@ -48,13 +48,21 @@ def dispatcher(settings: DispatcherSettings) -> Iterator[Loop]:
         stack.callback(publisher.close)
         listener.start()
         stack.callback(listener.close)
-        stack.enter_context(serving(_health(settings, loop, database, publisher)))
+        stack.enter_context(serving(_health(settings, loop, database, publisher, listener)))
         yield loop
 
 
 def _health(
-    settings: DispatcherSettings, loop: Loop, database: Database, publisher: RabbitPublisher
+    settings: DispatcherSettings,
+    loop: Loop,
+    database: Database,
+    publisher: RabbitPublisher,
+    listener: Listener,
 ) -> HealthServer:
+    def threads() -> None:
+        if not (publisher.alive and listener.alive):
+            raise Unwell("a thread ended", publisher=publisher.alive, listener=listener.alive)
+
     def broker() -> None:
         if not publisher.ready:
             raise Unwell("RabbitMQ is not connected")
@@ -63,7 +71,7 @@ def _health(
         "dispatcher",
         settings.health_host,
         settings.health_port,
-        live=[loop.pulse.probe],
+        live=[loop.pulse.probe, Probe(name="threads", ask=threads)],
         ready=[
             Probe(name="postgresql", ask=database.health),
             Probe(name="rabbitmq", ask=broker, critical=False),

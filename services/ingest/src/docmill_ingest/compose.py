@@ -1,17 +1,18 @@
 """Puts the service together; leaving the block closes what it opened."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Flask
 
 from docmill.adapters.postgres.accept import PostgresIntake
-from docmill.adapters.postgres.bell import Bell
+from docmill.adapters.postgres.bell import DOCUMENT, Bell
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.documents import Documents
 from docmill.adapters.postgres.lifecycle import PostgresLifecycle
-from docmill.adapters.postgres.pool import Pool, open_pool
+from docmill.adapters.postgres.listener import Listener
+from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import Tenants
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.ports import Blobs
@@ -22,9 +23,9 @@ from docmill_ingest.clock import SystemClock
 from docmill_ingest.installed import Installed
 from docmill_ingest.reads import Reads
 from docmill_ingest.settings import IngestSettings
-from docmill_ingest.waiting import Changes, Listener
+from docmill_ingest.waiting import Changes
 
-NAME = "docmill-ingest"
+NAME = "ingest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,7 @@ class Ingest:
 
     app: Flask
     changes: Changes
-    pool: Pool
-    ping_database: Callable[[], None]
+    health: Callable[[], Mapping[str, int]]
     ping_store: Callable[[], None]
 
 
@@ -44,8 +44,9 @@ def ingest(settings: IngestSettings) -> Iterator[Ingest]:
     client = connect(settings, connections=settings.threads)
     blobs = S3Blobs(client, settings.s3_bucket)
     changes = Changes(settings.threads // 2)
-    listener = Listener(settings.database_url, changes)
-    with open_pool(settings, name=NAME) as pool:
+    name = f"docmill-{NAME}"
+    listener = Listener(settings.database_url, [DOCUMENT], changes.heard, name=name)
+    with open_pool(settings, name=name) as pool:
         bell = Bell(pool)
         database = Database(pool, bell)
         listener.start()
@@ -53,8 +54,7 @@ def ingest(settings: IngestSettings) -> Iterator[Ingest]:
             yield Ingest(
                 app=create_app(_parts(settings, database, blobs, changes)),
                 changes=changes,
-                pool=pool,
-                ping_database=database.ping,
+                health=database.health,
                 ping_store=blobs.ping,
             )
         finally:

@@ -1,5 +1,6 @@
 """/v1/documents: look, list, wait, cancel, retry, erase."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -28,6 +29,7 @@ from docmill_ingest.upload_routes import accepted
 
 TAG: Final = Tag(name="Documents")
 Change = Callable[..., Answer]
+_VERSION: Final = re.compile(r"[0-9]{1,10}")  # an integer column of PostgreSQL
 
 
 def document_routes(routes: APIBlueprint, reads: Reads) -> None:
@@ -145,8 +147,8 @@ def _shown(reads: Reads, document: UUID, wait: float | None) -> Response:
 
 def _known_version() -> int | None:
     """The version the caller has, from If-None-Match."""
-    known = [int(tag) for tag in request.if_none_match.as_set(include_weak=True) if tag.isdigit()]
-    return max(known, default=None)
+    tags = request.if_none_match.as_set(include_weak=True)
+    return max((int(tag) for tag in tags if _VERSION.fullmatch(tag)), default=None)
 
 
 def _answer(document: Document) -> Response:

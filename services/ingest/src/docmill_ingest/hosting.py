@@ -4,7 +4,7 @@ One process, for its pool, its waiters and its metrics are one; more come by rep
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
 from docmill.ops.health import HealthServer, Pulse, serving
 from docmill.ops.logging import logger
+from docmill_ingest import unparsed
 from docmill_ingest.compose import NAME, ingest
 from docmill_ingest.context import CLOSE
 from docmill_ingest.readiness import ready_probes
@@ -52,6 +55,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.app.drain()
         super().handle_exit(sig, frame)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Called for what is no request; gunicorn's own answers are HTML."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        with suppress(OSError):  # the caller did not wait
+            write_nonblock(client, unparsed.answer(exc, addr[0] if addr else ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from docmill_ingest.problem import explained
 
 MAX_METADATA_BYTES: Final = 16 * 2**10
 MAX_PAGES_ASKED: Final = 10_000
+MAX_RETENTION_SECONDS: Final = 100 * 365 * 24 * 3600  # a plan allows less
 _LANGUAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_/]{1,31}")
 _PAGES: Final = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
@@ -45,7 +46,10 @@ class UploadOptions(BaseModel):
         Priority.DEFAULT, description="How urgent it is among the tenant's own documents."
     )
     retention_seconds: int | None = Field(
-        None, ge=60, description="How long to keep the content after the document settled."
+        None,
+        ge=60,
+        le=MAX_RETENTION_SECONDS,
+        description="How long to keep the content after the document settled.",
     )
     metadata: str | None = Field(
         None, description="A JSON object of your own, returned as it is; lists filter by it."

@@ -33,19 +33,24 @@ _TITLES: Final[Mapping[type[Transient], str]] = {
 def problem(
     status: int, code: str, title: str, *, detail: str = "", remedy: str = "", **facts: object
 ) -> Response:
-    """Make the answer; empty members are left out."""
-    members = {
+    """Make the answer to the request being served."""
+    members = {"detail": detail, "remedy": remedy, "correlation_id": g.get("correlation", "")}
+    return Response(
+        written(status, code, title, **members, **facts), status, content_type=MEDIA_TYPE
+    )
+
+
+def written(status: int, code: str, title: str, **members: object) -> str:
+    """Write a problem as JSON; empty members are left out."""
+    known = {
         "type": f"urn:docmill:problem:{code}",
         "title": title,
         "status": status,
         "code": code,
-        "detail": detail,
-        "remedy": remedy,
-        "correlation_id": g.get("correlation", ""),
-        **facts,
+        **members,
     }
-    shown = {name: value for name, value in members.items() if value is not None and value != ""}
-    return Response(json.dumps(shown, default=str), status, content_type=MEDIA_TYPE)
+    shown = {name: value for name, value in known.items() if value is not None and value != ""}
+    return json.dumps(shown, default=str)
 
 
 def explained(error: ValidationError) -> Refusal:

@@ -7,7 +7,6 @@ from typing import Final
 
 from docmill.domain.errors import DependencyDown
 from docmill.ops.health import Facts, Probe, Unwell
-from docmill.ops.metrics import DATABASE_CONNECTIONS
 from docmill_ingest.compose import Ingest
 
 PATIENCE: Final = timedelta(seconds=30)
@@ -18,40 +17,30 @@ class Patient:
 
     def __init__(
         self,
-        ping: Callable[[], None],
+        ask: Callable[[], Facts | None],
         patience: timedelta = PATIENCE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ping = ping
+        self._ask = ask
         self._patience = patience.total_seconds()
         self._monotonic = monotonic
         self._well_at = monotonic()
 
     def __call__(self) -> Facts | None:
         try:
-            self._ping()
+            facts = self._ask()
         except DependencyDown as error:
             silent = round(self._monotonic() - self._well_at, 1)
             if silent > self._patience:
                 raise Unwell(str(error), silent_seconds=silent) from error
             return {"silent_seconds": silent}
         self._well_at = self._monotonic()
-        return None
+        return facts
 
 
 def ready_probes(service: Ingest) -> Sequence[Probe]:
     """PostgreSQL is needed; without S3 rows are still read, and uploads answered 503."""
     return [
-        Probe(name="postgresql", ask=Patient(service.ping_database)),
+        Probe(name="postgresql", ask=Patient(service.health)),
         Probe(name="s3", ask=service.ping_store, critical=False),
-        Probe(name="database_pool", ask=lambda: _pool_facts(service), critical=False),
     ]
-
-
-def _pool_facts(service: Ingest) -> Facts:
-    stats = service.pool.get_stats()
-    size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
-    facts = {"used": size - idle, "idle": idle, "waiting": stats.get("requests_waiting", 0)}
-    for state, count in facts.items():
-        DATABASE_CONNECTIONS.labels(state=state).set(count)
-    return facts | {"most": service.pool.max_size}

@@ -1,4 +1,4 @@
-"""Long polls: who waits for a document, and the one listener that wakes them."""
+"""Long polls: who waits for a document, and who is woken by a change."""
 
 import threading
 import time
@@ -9,16 +9,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import psycopg
-
-from docmill.adapters.postgres.bell import DOCUMENT
-from docmill.ops.logging import logger
 from docmill.ops.metrics import HTTP_WAITING
 
-log = logger(__name__)
 POLL_SECONDS: Final = 1.0  # the fallback when a notification is lost
-RECONNECT_SECONDS: Final = 2.0
-LOOK_UP_SECONDS: Final = 0.2  # how long the listener takes to notice that it is to leave
 
 
 class Changes:
@@ -57,15 +50,20 @@ class Changes:
                 if not self._waiting[document]:
                     del self._waiting[document]
 
-    def changed(self, document: UUID) -> None:
-        """Wake whoever waits for the document."""
-        with self._lock:
-            for event in self._waiting.get(document, ()):
+    def heard(self, _channel: str, payload: str) -> None:
+        """Wake whoever waits for the document; all when it is not said which."""
+        if not payload:
+            self._wake_all()
+        with suppress(ValueError), self._lock:  # anybody may notify
+            for event in self._waiting.get(UUID(payload), ()):
                 event.set()
 
     def close(self) -> None:
         """Wake everyone for good: the process is leaving."""
         self.closing.set()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         with self._lock:
             for event in (each for events in self._waiting.values() for each in events):
                 event.set()
@@ -80,47 +78,3 @@ class Changes:
                     return
                 event.wait(min(left, POLL_SECONDS))
                 event.clear()
-
-
-class Listener:
-    """One thread that hears of changes on a connection of its own, outside the pool.
-
-    `url` must reach PostgreSQL itself, never a transaction pooler. While it is away, those who
-    wait poll.
-    """
-
-    def __init__(self, url: str, changes: Changes) -> None:
-        self._url = url
-        self._changes = changes
-        self._leaving = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening. Twice is safe."""
-        self._leaving.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=3)
-
-    def _run(self) -> None:
-        while not self._leaving.is_set():
-            try:
-                self._listen()
-            except psycopg.Error as error:
-                log.warning("listener_lost", error=str(error))
-                self._leaving.wait(RECONNECT_SECONDS)
-
-    def _listen(self) -> None:
-        with psycopg.connect(
-            self._url, autocommit=True, connect_timeout=5, application_name="docmill-ingest-listen"
-        ) as connection:
-            connection.execute(f"LISTEN {DOCUMENT}")
-            while not self._leaving.is_set():
-                for heard in connection.notifies(timeout=LOOK_UP_SECONDS):
-                    self._tell(heard.payload)
-
-    def _tell(self, payload: str) -> None:
-        with suppress(ValueError):  # anybody may notify
-            self._changes.changed(UUID(payload))

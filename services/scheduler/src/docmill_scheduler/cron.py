@@ -15,6 +15,14 @@ def checked(expression: str) -> str:
     return expression
 
 
+def effective(own: str, posted: str | None) -> str:
+    """Return the expression that an operator posted, else the job's own."""
+    try:
+        return checked(posted) if posted else own
+    except BadCron:  # an operator's slip must not stop the other jobs, nor this one
+        return own
+
+
 def latest(expression: str, at: datetime) -> datetime:
     """Return the newest slot that is not after `at`."""
     # the search begins strictly before its start, so that a slot at this very second needs a step

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
@@ -14,7 +13,7 @@ from docmill.ops import metrics
 from docmill.ops.health import Pulse
 from docmill.ops.logging import bound, logger
 from docmill.ops.middleware import Unforeseen, attempted
-from docmill_scheduler.cron import BadCron, latest
+from docmill_scheduler.cron import effective, latest
 from docmill_scheduler.job import Done, Job, Permit, Withdrawn
 
 log = logger(__name__)
@@ -151,10 +150,7 @@ class Loop:
 
 
 def _slot(job: Job, posting: Posting | None, now: datetime) -> datetime:
-    if posting and posting.cron:
-        with suppress(BadCron):  # an operator's slip must not stop the other jobs, nor this one
-            return latest(posting.cron, now)
-    return latest(job.cron, now)
+    return latest(effective(job.cron, posting.cron if posting else None), now)
 
 
 def _known(result: str | Unforeseen) -> str:

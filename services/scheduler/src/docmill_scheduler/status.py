@@ -9,7 +9,7 @@ from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.schedule import LastRun, PostgresSchedule
 from docmill.ops import metrics
 from docmill.ops.health import Facts, Unwell
-from docmill_scheduler.cron import following, interval
+from docmill_scheduler.cron import effective, following, interval
 from docmill_scheduler.job import Job
 
 LEAST_PATIENCE: Final = timedelta(hours=2)
@@ -28,7 +28,7 @@ def standing(job: Job, last: LastRun, *, now: datetime, since: datetime) -> Stan
     """Judge a job by its last run; `since` is when we began to look."""
     if last.paused or not job.enabled:
         return Standing.OFF
-    patience = max(2 * interval(job.cron, now), LEAST_PATIENCE)
+    patience = max(2 * interval(effective(job.cron, last.cron), now), LEAST_PATIENCE)
     if now - max(last.succeeded_at or since, since) > patience:
         return Standing.STALE
     return Standing.DEGRADED if last.state == "failed" else Standing.HEALTHY
@@ -73,16 +73,17 @@ class Jobs:
     def _shown(self, job: Job, last: LastRun, now: datetime) -> Mapping[str, Any]:
         if last.succeeded_at:
             metrics.SCHEDULER_LAST_SUCCESS.labels(job.name).set(last.succeeded_at.timestamp())
+        cron = effective(job.cron, last.cron)
         known = {
             "last_state": last.state,
             "last_slot": last.slot,
             "last_success": last.succeeded_at,
             "last_rows": last.done_rows,
             "last_error": last.error,
-            "next_slot": following(job.cron, now),
+            "next_slot": following(cron, now),
         }
         found = standing(job, last, now=now, since=self._since or now)
-        return {"status": found, "cron": job.cron} | {
+        return {"status": found, "cron": cron} | {
             name: value for name, value in known.items() if value is not None
         }
 

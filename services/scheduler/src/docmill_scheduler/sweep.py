@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 from uuid import UUID
@@ -13,6 +14,7 @@ from docmill.domain.key import document_prefix
 from docmill.ops import metrics
 from docmill.ops.logging import logger
 from docmill.ports import Blobs, Stored
+from docmill_scheduler.deleting import Deleting
 from docmill_scheduler.job import Done, Permit
 
 log = logger(__name__)
@@ -58,19 +60,29 @@ class SweepUploads:
     blobs: Blobs
 
     def __call__(self, permit: Permit) -> Done:
-        """Flip what is past its reservation, then delete all that is flipped."""
+        """Flip what is past its reservation, then delete all that is flipped, or raise
+        NotAllDeleted.
+        """
         given_up = 0
         while flipped := self.rows.expire_uploads(BATCH):
             permit.check()
             given_up += flipped
+        deleting = Deleting(self.blobs)
         deleted, after = 0, ""
         while doomed := self.rows.doomed(BATCH, after=after):
             for blob in doomed:
                 permit.check()
-                self.blobs.purge(document_prefix(blob.tenant, blob.document))
-                self.rows.forget(blob)
-            deleted, after = deleted + len(doomed), doomed[-1].key
+                deleted += self._delete(blob, deleting)
+            after = doomed[-1].key
+        deleting.end()
         return Done(deleted, {"given_up": given_up})
+
+    def _delete(self, blob: Doomed, deleting: Deleting) -> bool:
+        prefix = document_prefix(blob.tenant, blob.document)
+        purged = deleting.done(prefix, partial(self.blobs.purge, prefix))
+        if purged:
+            self.rows.forget(blob)
+        return purged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +111,9 @@ class SweepOrphans:
             permit.check()
             self.marks.mark({key: orphans[key].size for key in part})
         self._forget_others(orphans, permit)
-        deleted = sum(self._delete(part, permit) for part in _parts(orphans))
+        deleting = Deleting(self.blobs)
+        deleted = sum(self._delete(part, deleting, permit) for part in _parts(orphans))
+        deleting.end()
         facts = {"objects": seen, "orphans": len(orphans), "dry_run": self.dry_run}
         return Done(deleted, facts)
 
@@ -120,16 +134,17 @@ class SweepOrphans:
             after = marked[-1]
             self.marks.unmark([key for key in marked if key not in orphans])
 
-    def _delete(self, keys: Sequence[str], permit: Permit) -> int:
+    def _delete(self, keys: Sequence[str], deleting: Deleting, permit: Permit) -> int:
         permit.check()
         ripe = self.marks.ripe(keys, wait=self.wait)
         still = sorted(self.marks.unreferenced(_ours(ripe)))
-        if still and not self.dry_run:
-            self.blobs.delete(still)
-            self.marks.unmark(still)
         if still:
-            log.info("orphans_deleted", objects=len(still), first=still[0], dry_run=self.dry_run)
-        return 0 if self.dry_run else len(still)
+            log.info("orphans_found", objects=len(still), first=still[0], dry_run=self.dry_run)
+        if self.dry_run:
+            return 0
+        gone = [key for key in still if deleting.done(key, partial(self.blobs.delete, [key]))]
+        self.marks.unmark(gone)
+        return len(gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +155,15 @@ class AbortMultipart:
     age: timedelta
 
     def __call__(self, permit: Permit) -> Done:
-        """Abort them; an upload that lives so long has lost its reservation anyway."""
+        """Abort them, or raise NotAllDeleted; so old a one has lost its reservation anyway."""
+        deleting = Deleting(self.blobs)
         aborted = 0
         newest = datetime.now(UTC) - self.age
         for upload in list(self.blobs.open_uploads()):
             permit.check()
             if upload.begun_at < newest and _OURS.fullmatch(upload.key):
-                self.blobs.abort(upload)
-                aborted += 1
+                aborted += deleting.done(upload.key, partial(self.blobs.abort, upload))
+        deleting.end()
         return Done(aborted)
 
 

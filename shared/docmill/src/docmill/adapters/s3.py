@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 
 PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
 CHUNK_BYTES: Final = 256 * 2**10
-_MISSING: Final = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+_MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 _SERVER_ERROR: Final = 500
-_TOO_MANY: Final = 429
+# Refused credentials, a skewed clock or a lost policy are the store's trouble, never a document's.
+_NOT_NOW: Final = frozenset({401, 403, 429})
 
 
 def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
@@ -87,7 +88,8 @@ class S3Blobs:
         return self._put_parts(key, first, body, media_type)
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
-        return self._put_whole(key, path.read_bytes(), media_type)
+        with path.open("rb") as file:
+            return self.put(key, file, media_type=media_type)
 
     @contextmanager
     def open(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[BinaryIO]:
@@ -170,15 +172,23 @@ class S3Blobs:
         return len(uploads) + len(keys)
 
     def ping(self) -> None:
-        with _translated(self._bucket):
+        with self._present(), _translated(self._bucket):
             self._client.head_bucket(Bucket=self._bucket)
 
     def probe(self) -> None:
         key = f".probe/{uuid4()}"  # no tenant is called so
-        self._put_whole(key, key.encode(), "text/plain")
-        with self.open(key) as body:
-            body.read(len(key))
-        self.delete([key])
+        with self._present():
+            self._put_whole(key, key.encode(), "text/plain")
+            with self.open(key) as body:
+                body.read(len(key))
+            self.delete([key])
+
+    @contextmanager
+    def _present(self) -> Iterator[None]:
+        try:
+            yield
+        except BlobMissing as error:
+            raise StoreDown(f"the bucket {self._bucket} is gone") from error
 
     def _put_whole(self, key: str, content: bytes | bytearray, media_type: str) -> Stored:
         sha256 = hashlib.sha256(content)
@@ -329,7 +339,7 @@ def _translated(key: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if error.response["Error"]["Code"] in _MISSING:
             raise BlobMissing(key) from error
-        if status >= _SERVER_ERROR or status == _TOO_MANY:
+        if status >= _SERVER_ERROR or status in _NOT_NOW:
             raise StoreDown(f"{key}: {error}") from error
         raise
     except (HTTPClientError, ConnectionError, IncompleteReadError) as error:

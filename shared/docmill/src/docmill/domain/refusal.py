@@ -62,6 +62,22 @@ class BadRequest(Refusal):
     status = 400
 
 
+class RequestLineTooLong(Refusal):
+    """The path with its query is longer than the first line of a request may be."""
+
+    code = "request_line_too_long"
+    remedy = "Send long options as fields of a multipart form."
+    status = 414
+
+
+class HeadersTooLarge(Refusal):
+    """The headers of the request are too many or too long."""
+
+    code = "headers_too_large"
+    remedy = "Send fewer or shorter headers."
+    status = 431
+
+
 class IncompleteUpload(Refusal):
     """The body ended before its announced length, or stalled; nothing was kept."""
 

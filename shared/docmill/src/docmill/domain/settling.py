@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from docmill.domain.document import State
-from docmill.domain.errors import Permanent
 from docmill.domain.rejection import Crashed, Rejection, TooSlow, Unreadable
 from docmill.domain.task import TaskState
 
@@ -76,15 +75,3 @@ def _unvalidated(tally: Tally) -> End:
 def rejection_codes() -> frozenset[str]:
     """Return the codes that blame the file."""
     return frozenset(each.code for each in Rejection.__subclasses__())
-
-
-def catalogue() -> dict[str, type[Permanent]]:
-    """Return every permanent failure by its code."""
-    found: dict[str, type[Permanent]] = {}
-    waiting = Permanent.__subclasses__()
-    while waiting:
-        each = waiting.pop()
-        waiting.extend(each.__subclasses__())
-        if not each.__subclasses__():
-            found[each.code] = each
-    return dict(sorted(found.items()))

@@ -81,7 +81,7 @@ LABELS: Final[Mapping[str, Iterable[str] | str]] = {
     "action": ("get", "put", "list", "delete", "head", "other"),
     "cause": ("deadlock", "serialisation", "connection"),
     "code": "the catalogue of errors: docs/reference/errors.md",
-    "dependency": ("postgresql", "rabbitmq", "s3"),
+    "dependency": ("postgresql", "rabbitmq", "s3", "disk"),
     "end": ChildEnd,
     "invariant": Invariant,
     "job": Job,

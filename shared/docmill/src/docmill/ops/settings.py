@@ -63,6 +63,9 @@ class DatabaseSettings(Settings):
         repr=False, description="postgresql:// URL of the queue of record; holds a password."
     )
     database_pool_size: int = Field(4, ge=1, description="Most connections this process opens.")
+    database_connect_seconds: Seconds = Field(
+        timedelta(seconds=30), description="Patience of each of three tries to connect at start."
+    )
     database_statement_timeout_seconds: Seconds = Field(
         timedelta(seconds=10), description="After this a statement is cancelled."
     )

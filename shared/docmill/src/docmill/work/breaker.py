@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from docmill.domain.errors import DependencyDown
 from docmill.ops import metrics
 from docmill.ops.logging import logger
+from docmill.ops.middleware import Unforeseen, attempted
 
 log = logger(__name__)
 
@@ -44,11 +45,10 @@ class Breaker:
 
     def _answers(self, kind: type[DependencyDown]) -> bool:
         dependency = self._known[kind]
-        try:
-            dependency.ping()
-        except DependencyDown as error:
+        answer = attempted(dependency.ping)  # whatever it raises, it did not answer us
+        if isinstance(answer, Unforeseen):
             if kind not in self._down:
-                log.warning("breaker_opened", dependency=dependency.name, detail=str(error))
+                log.warning("breaker_opened", dependency=dependency.name, detail=str(answer))
             self._down.add(kind)
         else:
             if kind in self._down:

@@ -17,16 +17,20 @@ from docmill.domain.key import artifact_key
 from docmill.domain.rejection import MissingOriginal
 from docmill.domain.task import Claim, Pool, Stage
 from docmill.ops import metrics
+from docmill.ops.logging import logger
 from docmill.ops.metrics import ChildEnd, Step
+from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ports import BlobMissing, Blobs, Ledger, Product
 from docmill.work.adopt import Adopted, adopt
-from docmill.work.failure import ChildCrashed
+from docmill.work.failure import ChildCrashed, DiskFull
 from docmill.work.folder import Access, ChildFolder
 from docmill.work.grip import Grip
 from docmill.work.larder import Larder
 from docmill.work.process import ChildPlan, ChildProcess, Hello
 from docmill.work.spawner import Spawner
 from docmill.work.stage import Job, Outcome
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,19 +86,19 @@ class ChildBench:
         if child.jobs + 1 >= self._shop.recycle_after and self._next is None:
             self._next = self._started()
         try:
-            with _timed(claim, Step.FETCH):
+            with _timed(claim, Step.FETCH), _own_disk():
                 job = self._job(claim, child.folder)
             grip.check()
             with _timed(claim, Step.RUN):
                 within = self._shop.deadline(claim.stage)
                 outcome = child.run(job, within=within, check=grip.check)
-            with _timed(claim, Step.STORE):
+            with _timed(claim, Step.STORE), _own_disk():
                 return self._stored(claim, child, outcome)
         except ChildCrashed:
             child.fit, child.crashed = False, True
             raise
         finally:
-            self._after(child, claim)
+            self._tidied(child, claim)
 
     def close(self) -> None:
         """End both children."""
@@ -115,6 +119,13 @@ class ChildBench:
         folder = ChildFolder(shop.root / f"child-{next(shop.numbers)}", shop.access)
         metrics.CHILDREN_STARTED.labels(shop.pool).inc()
         return ChildProcess(shop.spawner, plan, folder)
+
+    def _tidied(self, child: ChildProcess, claim: Claim) -> None:
+        """Whatever goes wrong now must not cost the task what it has made."""
+        done = attempted(lambda: self._after(child, claim))
+        if isinstance(done, Unforeseen):
+            log.error("child_not_replaced", error=str(done), exc_info=done.error)
+            self._child = None
 
     def _after(self, child: ChildProcess, claim: Claim) -> None:
         if child.fit and child.jobs < self._shop.recycle_after and not claim.alone:
@@ -210,6 +221,14 @@ class ChildBench:
         self._shop.blobs.put_file(artifact.key, adopted.path, media_type=made.media_type)
         metrics.ARTIFACT_BYTES.labels(made.kind).inc(adopted.size)
         return artifact
+
+
+@contextmanager
+def _own_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskFull(str(error)) from error
 
 
 @contextmanager

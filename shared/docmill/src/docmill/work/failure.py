@@ -23,6 +23,12 @@ class Stopped(DocmillError):
         self.why = why
 
 
+class DiskFull(DependencyDown):
+    """The worker cannot keep its own files: its disk is full or failing, no task is to blame."""
+
+    code = "disk_full"
+
+
 class ChildUnfit(Transient):
     """A child did not come up: a library, a model or the machine is the reason, not the task."""
 

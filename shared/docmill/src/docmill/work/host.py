@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ from docmill.work import broker, prctl
 from docmill.work.bench import Bench, InlineBench
 from docmill.work.breaker import Breaker, Dependency
 from docmill.work.childbench import ChildBench, Shop
+from docmill.work.failure import DiskFull
 from docmill.work.folder import Access, workshop
 from docmill.work.larder import Larder
 from docmill.work.process import ChildPlan, Hello
@@ -42,6 +44,7 @@ log = logger(__name__)
 
 _BREAKER_PAUSE: Final = 1.0  # seconds between probes of what is down
 _LATE: Final = timedelta(seconds=10)  # for commits and releases after the drain
+_DISK_PROBE: Final = 2**20  # bytes
 _HANDS: Final = 8  # transfers at once, besides one a slot
 _CONNECTIONS_BESIDE_SLOTS: Final = 8
 
@@ -134,7 +137,7 @@ def serve_children(trade: Trade, settings: ChildSettings) -> None:
         for _ in range(settings.slots):
             benches.append(ChildBench(shop))
             stack.callback(benches[-1].close)
-        _run(stack, frame, benches, blobs)
+        _run(stack, frame, benches, blobs, disk=shop.root)
 
 
 def serve_inline(
@@ -220,7 +223,11 @@ def _plan(trade: Trade, settings: ChildSettings) -> ChildPlan:
 
 
 def _run(
-    stack: ExitStack, frame: Frame, benches: Sequence[Bench], blobs: Blobs | None = None
+    stack: ExitStack,
+    frame: Frame,
+    benches: Sequence[Bench],
+    blobs: Blobs | None = None,
+    disk: Path | None = None,
 ) -> None:
     """Consume hints until told to leave, then drain."""
     supervisor = _supervisor(frame)
@@ -230,7 +237,7 @@ def _run(
         ledger=frame.ledger,
         benches=benches,
         supervisor=supervisor,
-        breaker=_breaker(frame, blobs),
+        breaker=_breaker(frame, blobs, disk),
     )
     settings = frame.settings
     worker = broker.worker(
@@ -279,13 +286,23 @@ def _supervisor(frame: Frame) -> Supervisor:
     return Supervisor(frame.ledger, frame.ledger, rhythm, frame.identity.beat)
 
 
-def _breaker(frame: Frame, blobs: Blobs | None) -> Breaker:
+def _breaker(frame: Frame, blobs: Blobs | None, disk: Path | None) -> Breaker:
     known: dict[type[DependencyDown], Dependency] = {
         DatabaseDown: Dependency("postgresql", frame.ledger.ping)
     }
     if blobs is not None:
         known[StoreDown] = Dependency("s3", blobs.probe)
+    if disk is not None:
+        known[DiskFull] = Dependency("disk", lambda: _write(disk))
     return Breaker(known, pause=_BREAKER_PAUSE)
+
+
+def _write(folder: Path) -> None:
+    """Raise OSError unless the worker can still keep a file there."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_DISK_PROBE))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _health(

@@ -127,6 +127,7 @@ def _repeated(
 
 
 def _overflows(connection: Connection, parameters: dict[str, Any]) -> bool:
+    connection.execute(SQL["lock_tenant"], parameters)
     row = connection.execute(SQL["storage_overflows"], parameters).fetchone()
     return bool(row and row["yes"])
 

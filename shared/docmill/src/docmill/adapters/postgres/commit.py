@@ -47,11 +47,6 @@ def _plan(document: Locked, claim: Claim, plan: dict[str, Any]) -> None:
     if document.state is State.RECEIVED:
         document.move(State.PROCESSING)
     document.tell("validated", pages=plan["total_pages"], media_type=plan["media_type"])
-    plan_tasks(document, claim, plan)
-
-
-def plan_tasks(document: Locked, claim: Claim, plan: dict[str, Any]) -> None:
-    """Insert the tasks that the plan asks for."""
     pages = [page["number"] for page in plan["pages"] if page["source"] == Source.RECOGNISE]
     document.add_tasks(Stage.RECOGNISE, pages)
     if Output.THUMBNAILS in claim.options.outputs:

@@ -10,7 +10,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 
 from docmill.adapters.postgres.bell import Bell
 from docmill.adapters.postgres.connection import Connection
-from docmill.adapters.postgres.pool import Pool
+from docmill.adapters.postgres.pool import Pool, figures
 from docmill.domain.errors import DatabaseDown
 from docmill.ops import metrics
 from docmill.ops.logging import logger
@@ -49,18 +49,9 @@ class Database:
         self.run(_ping)
 
     def health(self) -> dict[str, int]:
-        """Ping, for a readiness probe; return the pool's figures, which the metrics get too."""
+        """Ping, for a readiness probe; return the pool's figures."""
         self.ping()
-        stats = self.pool.get_stats()
-        idle = stats.get("pool_available", 0)
-        figures = {
-            "used": stats.get("pool_size", 0) - idle,
-            "idle": idle,
-            "waiting": stats.get("requests_waiting", 0),
-        }
-        for state, count in figures.items():
-            metrics.DATABASE_CONNECTIONS.labels(state).set(count)
-        return {**figures, "max": self.pool.max_size}
+        return {**figures(self.pool), "max": self.pool.max_size}
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -73,8 +64,14 @@ class Database:
             log.warning("database_pool_exhausted", **self.pool.get_stats())
             raise DatabaseDown("no connection became free in time") from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            self.pool.check()  # a restarted server leaves the other connections dead too
+            if _disconnected(error):
+                self.pool.check()  # a restarted server leaves the other connections dead too
             raise DatabaseDown(str(error)) from error
+
+
+def _disconnected(error: psycopg.Error) -> bool:
+    # no code: the client saw it; 08 and 57P: the server went away or said so
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
 def _cause(error: Exception) -> str:

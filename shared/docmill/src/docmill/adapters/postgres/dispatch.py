@@ -3,8 +3,8 @@
 Any number of dispatchers may run these at once.
 """
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -17,8 +17,8 @@ from docmill.adapters.postgres.ending import end_attempt
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import locked
 from docmill.domain.fairness import Candidate, Line, Picked, pick, window
-from docmill.domain.retrying import lost
-from docmill.domain.task import Failure, Hint, Outcome, Pool, RetryPolicy, Stage
+from docmill.domain.retrying import Next, Spent, lost
+from docmill.domain.task import Failure, Hint, Outcome, Pool, RetryPolicy, Stage, TaskState
 
 SQL: Final = load("dispatch")
 LOCK_SPACE: Final = 0x706F6F6C  # "pool"
@@ -183,17 +183,17 @@ class _Pick:
         self._pool = pool
         self._slots: int = state["slots"]
         self._clock: float = state["vtime"]
-        self._live: Mapping[str, int] = {row["tenant"]: row["live"] for row in counts}
+        self._live = Counter({row["tenant"]: row["live"] for row in counts})
         self._critical: int = sum(row["critical"] for row in counts)
         self._alone: int = sum(row["alone"] for row in counts)
 
     def fill(self, free: int) -> list[Dispatched]:
-        full = self._full()
+        self._clear(free)
         queued: list[Dispatched] = []
         for lines in (self._lone_line, self._critical_lines, self._lines):
             left = free - len(queued)
             if left > 0:
-                queued += self._serve(lines(full, left), left)
+                queued += self._serve(lines(self._full(), left), left)
         return queued
 
     def _full(self) -> list[str]:
@@ -206,39 +206,46 @@ class _Pick:
     def _lone_line(self, full: list[str], _: int) -> list[Line]:
         if self._alone:
             return []
-        return _grouped(_all(self._connection, "lone_head", pool=self._pool, full=full))
+        return self._grouped(_all(self._connection, "lone_head", pool=self._pool, full=full))
 
     def _critical_lines(self, full: list[str], free: int) -> list[Line]:
         room = min(free, int(self._slots * CRITICAL_SHARE) - self._critical)
         if room <= 0:
             return []
         rows = _all(self._connection, "critical_heads", pool=self._pool, full=full, room=room)
-        return _grouped(rows)
+        return self._grouped(rows)
 
     def _lines(self, full: list[str], free: int) -> list[Line]:
         rows = _all(self._connection, "lines", pool=self._pool, full=full, free=free)
-        lines = {
-            row["tenant"]: Line(row["tenant"], row["vtime"], row["weight"], deque()) for row in rows
-        }
+        lines = {row["tenant"]: _line(row) for row in rows}
         rooms = [self._room(row, free) for row in rows]
         heads = _all(self._connection, "heads", pool=self._pool, tenants=list(lines), rooms=rooms)
         for head in heads:
             lines[head["tenant"]].tasks.append(Candidate(head["id"], head["cost"]))
-        self._clear([tenant for tenant, line in lines.items() if not line.tasks])
+        return list(lines.values())
+
+    def _grouped(self, rows: Sequence[Row]) -> list[Line]:
+        lines: dict[str, Line] = {}
+        for row in rows:
+            line = lines.setdefault(row["tenant"], _line(row))
+            if len(line.tasks) < self._room(row, len(rows)):
+                line.tasks.append(Candidate(row["id"], row["cost"]))
         return list(lines.values())
 
     def _room(self, row: Row, free: int) -> int:
         if row["max_running"] is None:
             return free
-        left: int = row["max_running"] - self._live.get(row["tenant"], 0)
+        left: int = row["max_running"] - self._live[row["tenant"]]
         return min(free, max(left, 0))
 
     def _serve(self, lines: list[Line], free: int) -> list[Dispatched]:
+        owners = {each.task: line.tenant for line in lines for each in line.tasks}
         picked = pick(lines, free=free, clock=self._clock)
         if not picked.tasks:
             return []
         rows = _all(self._connection, "queue_tasks", tasks=list(picked.tasks))
         queued = {row["id"]: _dispatched(row) for row in rows}
+        self._live.update(owners[task] for task in queued)
         self._charge(picked)
         return [queued[task] for task in picked.tasks if task in queued]
 
@@ -253,18 +260,12 @@ class _Pick:
         clock = {"pool": self._pool, "clock": picked.clock}
         self._connection.execute(SQL["set_clock"], clock)
 
-    def _clear(self, tenants: list[str]) -> None:
-        if tenants:
-            cleared = {"pool": self._pool, "tenants": tenants}
-            self._connection.execute(SQL["clear_backlog"], cleared)
+    def _clear(self, free: int) -> None:
+        self._connection.execute(SQL["clear_backlog"], {"pool": self._pool, "free": free})
 
 
-def _grouped(rows: Sequence[Row]) -> list[Line]:
-    lines: dict[str, Line] = {}
-    for row in rows:
-        line = Line(row["tenant"], row["vtime"], row["weight"], deque())
-        lines.setdefault(row["tenant"], line).tasks.append(Candidate(row["id"], row["cost"]))
-    return list(lines.values())
+def _line(row: Row) -> Line:
+    return Line(row["tenant"], row["vtime"], row["weight"], deque())
 
 
 def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> bool:
@@ -272,12 +273,18 @@ def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> b
     if reaped.document and document is None:
         return False
     fence = {"task": reaped.task, "token": reaped.token}
-    if connection.execute(SQL["still_expired"], fence).fetchone() is None:
+    row = connection.execute(SQL["still_expired"], fence).fetchone()
+    if row is None:
         return False
     failure = Failure(
         outcome=Outcome.LOST, code="lease_lost", detail=f"{reaped.worker} did not renew"
     )
-    return end_attempt(connection, document, reaped, failure, lambda spent: lost(spent, policy))
+
+    def follow(spent: Spent) -> Next:
+        # nobody can renew while PostgreSQL is away: that is no worker's fault and no task's
+        return Next(state=TaskState.READY, spent=spent) if row["outage"] else lost(spent, policy)
+
+    return end_attempt(connection, document, reaped, failure, follow)
 
 
 def _dispatched(row: Row) -> Dispatched:

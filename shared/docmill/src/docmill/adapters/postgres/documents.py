@@ -60,7 +60,7 @@ class Documents:
 
     def get(self, tenant: str, document: UUID) -> Document | None:
         """Read one document; None when the tenant has no such, or it is being erased."""
-        rows = self._rows("get", tenant=tenant, document=document)
+        rows = self._rows("documents", "one", tenant=tenant, document=document)
         return _document(rows[0]) if rows else None
 
     def version(self, tenant: str, document: UUID) -> tuple[int, State] | None:
@@ -73,6 +73,7 @@ class Documents:
     ) -> Sequence[Document]:
         """Read at most `limit` documents, the newest first, older than `before`."""
         rows = self._rows(
+            "documents",
             "page_of_documents",
             tenant=tenant,
             before=before,
@@ -119,8 +120,8 @@ class Documents:
         """Return when PostgreSQL answers."""
         self._database.ping()
 
-    def _rows(self, name: str, /, **parameters: object) -> Rows:
-        query = self._queries[name]
+    def _rows(self, *names: str, **parameters: object) -> Rows:
+        query = "\n".join(self._queries[name] for name in names)
         return self._database.run(
             lambda connection: connection.execute(query, parameters).fetchall()
         )

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ class PostgresLedger:
         self._database = database
         self._lease = lease
         self._policy = policy or RetryPolicy()
+        # a receiver may be away for an hour; nothing waits for it
+        self._patient = replace(self._policy, attempts=12, cap=timedelta(hours=1))
 
     def claim(self, hint: Hint, *, worker: str, alone: bool) -> Claim | None:
         """Claim the task when the hint is current; see the port."""
@@ -80,9 +83,8 @@ class PostgresLedger:
     def fail(self, claim: Claim, failure: Failure) -> None:
         """End the attempt: try again, or dead and settled, as the policy says."""
         jitter = random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, guards nothing
-        document = self._database.run(
-            lambda connection: _fail(connection, claim, failure, self._policy, jitter)
-        )
+        policy = self._patient if claim.stage is Stage.NOTIFY else self._policy
+        document = self._database.run(lambda c: _fail(c, claim, failure, policy, jitter))
         self._ring(document)
 
     def release(self, claim: Claim) -> None:

@@ -139,8 +139,11 @@ def _add_missing(held: Locked, options: Options) -> None:
 
 
 def _erase(held: Locked, by: str) -> Answer:
-    held.cancel_tasks("erased")
+    held.cancel_tasks("erased", deliveries=True)
+    if held.state in LIVE:
+        held.end_run(State.ERASING)
     held.move(State.ERASING, by=by)
+    held.connection.execute(SQL["tell_audit"], held.key | {"by": by})
     held.connection.execute(SQL["forget_answers"], held.key)
     return Answer.DONE
 

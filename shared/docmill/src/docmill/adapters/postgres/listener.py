@@ -6,6 +6,9 @@ from typing import Final, LiteralString
 
 import psycopg
 
+from docmill.ops.logging import logger
+
+log = logger(__name__)
 RECONNECT_SECONDS: Final = 1.0
 WAIT_SECONDS: Final = 1.0  # how long a close may take to be seen
 
@@ -51,7 +54,8 @@ class Listener:
         while not self._closed.is_set():
             try:
                 self._listen()
-            except psycopg.OperationalError:
+            except psycopg.Error as error:
+                log.warning("listener_lost", error=str(error))
                 self._closed.wait(RECONNECT_SECONDS)
 
     def _listen(self) -> None:

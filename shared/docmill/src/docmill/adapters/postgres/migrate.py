@@ -16,6 +16,8 @@ from typing import Final, LiteralString
 
 import psycopg
 
+from docmill.domain.errors import DatabaseDown
+
 _FILE = re.compile(r"(?P<release>\d{4})_(?P<step>\d\d)_(?P<phase>pre|post)_(?P<name>\w+)\.sql")
 _LOCK: Final = 0x646F636D  # "docm"
 _JOURNAL: Final = """
@@ -80,9 +82,9 @@ def migrate(
     """Apply what is due and return the names of what was applied. Twice is safe, also at once.
 
     `finish` also runs the newest release's `post` files. `url` must reach PostgreSQL itself, not a
-    transaction pooler. Raise MigrationChanged or MigrationLocked.
+    transaction pooler. Raise MigrationChanged, MigrationLocked or DatabaseDown.
     """
-    with psycopg.connect(url, autocommit=True, application_name="docmill-migrate") as connection:
+    with _connected(url) as connection:
         connection.execute("SET lock_timeout = '5s'")
         _lock(connection, patience)
         connection.execute(_JOURNAL)
@@ -94,6 +96,13 @@ def migrate(
             for each in due(migrations(), finish=finish)
             if _pending(each, applied) and _apply(connection, each)
         ]
+
+
+def _connected(url: str) -> psycopg.Connection:
+    try:
+        return psycopg.connect(url, autocommit=True, application_name="docmill-migrate")
+    except psycopg.OperationalError as error:
+        raise DatabaseDown(str(error).strip()) from error
 
 
 def _lock(connection: psycopg.Connection, patience: timedelta) -> None:

@@ -3,15 +3,16 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from docmill.adapters.postgres.connection import Connection
 from docmill.domain.errors import DatabaseDown
+from docmill.ops import metrics
 from docmill.ops.settings import DatabaseSettings
 
-CONNECT_SECONDS = 30
 CONNECT_TRIES = 3
 CONNECT_PAUSE_SECONDS = 3
 CHECKOUT_SECONDS = 10
@@ -21,16 +22,46 @@ Pool = ConnectionPool[Connection]
 
 @contextmanager
 def open_pool(settings: DatabaseSettings, *, name: str) -> Iterator[Pool]:
-    """Open a pool that answers; raise DatabaseDown after three tries of 30 s, 3 s apart.
+    """Open a pool that answers; raise DatabaseDown after three tries, 3 s apart.
 
     `name` is shown as the application's in pg_stat_activity.
     """
-    pool = _pool(settings, name)
+    pool = _opened(settings, name)
+    for state in figures(pool):  # asked at each scrape
+        metrics.DATABASE_CONNECTIONS.labels(state).set_function(partial(_figure, pool, state))
     try:
-        _await_first(pool)
         yield pool
     finally:
         pool.close()
+
+
+def figures(pool: Pool) -> dict[str, int]:
+    """Return how many connections are used and idle, and how many callers wait for one."""
+    stats = pool.get_stats()
+    idle = stats.get("pool_available", 0)
+    return {
+        "used": stats.get("pool_size", 0) - idle,
+        "idle": idle,
+        "waiting": stats.get("requests_waiting", 0),
+    }
+
+
+def _figure(pool: Pool, state: str) -> float:
+    return figures(pool)[state]
+
+
+def _opened(settings: DatabaseSettings, name: str) -> Pool:
+    for left in reversed(range(CONNECT_TRIES)):
+        pool = _pool(settings, name)  # a pool that did not open cannot be opened again
+        try:
+            pool.open(wait=True, timeout=settings.database_connect_seconds.total_seconds())
+        except PoolTimeout as error:
+            if not left:
+                raise DatabaseDown("PostgreSQL did not answer") from error
+            time.sleep(CONNECT_PAUSE_SECONDS)
+        else:
+            return pool
+    raise AssertionError("unreachable")
 
 
 def _pool(settings: DatabaseSettings, name: str) -> Pool:
@@ -59,16 +90,4 @@ def _pool(settings: DatabaseSettings, name: str) -> Pool:
     )
 
 
-def _await_first(pool: Pool) -> None:
-    for left in reversed(range(CONNECT_TRIES)):
-        try:
-            pool.open(wait=True, timeout=CONNECT_SECONDS)
-        except PoolTimeout as error:
-            if not left:
-                raise DatabaseDown("PostgreSQL did not answer") from error
-            time.sleep(CONNECT_PAUSE_SECONDS)
-        else:
-            return
-
-
-__all__ = ["Connection", "DictRow", "Pool", "open_pool"]
+__all__ = ["Connection", "DictRow", "Pool", "figures", "open_pool"]

@@ -16,6 +16,7 @@ from docmill.adapters.postgres.settle import locked
 from docmill.domain.document import State
 
 SQL: Final = load("retention")
+FIRST: Final = UUID(int=0)  # before every document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +73,18 @@ class PostgresRetention:
         """Drop the row of a blob whose objects are gone."""
         self._do("forget_blob", key=blob.key)
 
-    def erasable(self, limit: int, *, lease: timedelta) -> list[Erasure]:
-        """Return documents to erase that no worker can still be writing to."""
-        rows = self._rows("erasable_documents", limit=limit, lease=lease)
+    def erasable(self, limit: int, *, lease: timedelta, after: UUID = FIRST) -> list[Erasure]:
+        """Return documents to erase that no worker still works for, by id from `after` on."""
+        rows = self._rows("erasable_documents", limit=limit, lease=lease, after=after)
         return [Erasure(document=row["id"], tenant=row["tenant_id"]) for row in rows]
 
     def erase(self, erasure: Erasure, *, objects: int, prove_after: timedelta) -> bool:
         """Delete every row of the document but one audit line; False when it was done before."""
         return self._database.run(lambda c: _erase(c, erasure, objects, prove_after))
 
-    def provable(self, limit: int) -> list[Erasure]:
-        """Return erased documents whose prefix is to be listed again."""
-        rows = self._rows("provable_erasures", limit=limit)
+    def provable(self, limit: int, *, after: UUID = FIRST) -> list[Erasure]:
+        """Return erased documents whose prefix is to be listed again, by id from `after` on."""
+        rows = self._rows("provable_erasures", limit=limit, after=after)
         return [
             Erasure(
                 document=row["document_id"], tenant=row["tenant_id"], leftovers=row["leftovers"]

@@ -47,6 +47,7 @@ class LastRun:
 
     job: str
     paused: bool
+    cron: str | None  # an operator's, instead of the setting's
     slot: datetime | None
     state: str | None
     attempt: int | None

@@ -82,9 +82,10 @@ class Locked:
         self.connection.execute(SQL["insert_tasks"], parameters)
         self._mark(stage.pool)
 
-    def cancel_tasks(self, code: str) -> None:
-        """End every open task of the document, of all runs and stages."""
-        rows = self.connection.execute(SQL["lock_open_tasks"], self.key).fetchall()
+    def cancel_tasks(self, code: str, *, deliveries: bool = False) -> None:
+        """End every open task of the document, of all runs and stages; its webhooks if asked."""
+        subject = self.key | {"deliveries": deliveries}
+        rows = self.connection.execute(SQL["lock_open_tasks"], subject).fetchall()
         tasks = [row["id"] for row in rows]
         if tasks:
             self.connection.execute(SQL["cancel_tasks"], {"tasks": tasks, "code": code})

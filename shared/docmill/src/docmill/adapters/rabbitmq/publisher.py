@@ -19,6 +19,10 @@ from pika.spec import Basic, BasicProperties
 
 from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS, body, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops.logging import logger
+from docmill.ops.middleware import Unforeseen, attempted
+
+log = logger(__name__)
 
 RECONNECT_SECONDS: Final = 1.0
 
@@ -88,11 +92,12 @@ class RabbitPublisher:
                 on_close_callback=self._lost,
             )
             self._connection = connection
-            with suppress(AMQPError, OSError):  # the next round connects again
-                connection.ioloop.start()
-            self._ready.clear()
+            ended = attempted(connection.ioloop.start)
+            if isinstance(ended, Unforeseen):
+                log.warning("publisher_disconnected", error=str(ended))
+            self._down()
             self._connection = None
-            connection.ioloop.close()
+            attempted(connection.ioloop.close)
             self._closed.wait(RECONNECT_SECONDS)
 
     def _opened(self, connection: SelectConnection) -> None:
@@ -116,13 +121,19 @@ class RabbitPublisher:
             callback=lambda _: self._declare(channel, rest),
         )
 
-    def _channel_closed(self, channel: Channel, _: Exception) -> None:
+    def _down(self) -> None:
         self._ready.clear()
+        if self._channel is not None:
+            self._channel.give_up()
+            self._channel = None
+
+    def _channel_closed(self, channel: Channel, _: Exception) -> None:
+        self._down()
         if channel.connection.is_open:  # a broken channel is mended by a new connection
             channel.connection.close()
 
     def _lost(self, connection: SelectConnection, _: Any) -> None:
-        self._ready.clear()
+        self._down()
         connection.ioloop.stop()
 
 
@@ -160,9 +171,17 @@ class _Confirming:
         channel.confirm_delivery(self._acknowledged)
         channel.add_on_return_callback(self._on_return)
 
+    def give_up(self) -> None:
+        """End what is in flight unconfirmed: its fate is unknown."""
+        for batch, hint in self._flight.values():
+            batch.end(hint, confirmed=False)
+        self._flight.clear()
+
     def send(self, batch: _Batch) -> None:
         if not self._channel.is_open:
-            return  # the caller's patience ends it: unconfirmed
+            for _, hint in batch.hints:
+                batch.end(hint, confirmed=False)
+            return
         for pool, hint in batch.hints:
             self._tag += 1
             self._flight[self._tag] = (batch, hint)

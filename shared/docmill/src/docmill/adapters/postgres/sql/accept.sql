@@ -32,6 +32,10 @@ UPDATE blob SET expires_at = now(), reserved = 0
 UPDATE blob SET state = 'live', expires_at = NULL, reserved = 0
  WHERE key = %(key)s AND state = 'uploading';
 
+-- name: lock_tenant
+-- Two uploads at once must not both see the room that is left for one.
+SELECT FROM tenant WHERE id = %(tenant)s FOR NO KEY UPDATE;
+
 -- name: storage_overflows
 SELECT coalesce((SELECT sum(size) FROM document
                   WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)

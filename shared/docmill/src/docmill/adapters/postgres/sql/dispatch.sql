@@ -16,30 +16,38 @@ WITH due AS (
 ), moved AS (
     UPDATE task SET state = 'ready', due_at = NULL, ready_at = now()
       FROM due WHERE task.id = due.id RETURNING task.tenant_id, task.pool
-), pairs AS (
-    SELECT DISTINCT tenant_id, pool FROM moved
+), unmarked AS (
+    SELECT t.tenant_id, t.pool FROM tenant_pool t
+     WHERE NOT t.backlogged AND (t.tenant_id, t.pool) IN (SELECT tenant_id, pool FROM moved)
+       FOR NO KEY UPDATE SKIP LOCKED  -- who holds it marks it, or the sweep will
 )
 UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
-  FROM pairs p, pool_clock c
- WHERE t.tenant_id = p.tenant_id AND t.pool = p.pool AND c.pool = p.pool AND NOT t.backlogged;
+  FROM unmarked u JOIN pool_clock c ON c.pool = u.pool
+ WHERE t.tenant_id = u.tenant_id AND t.pool = u.pool;
 
 -- name: sweep_backlog
 -- Marks again what a race between a commit and a pick left unmarked.
+WITH missed AS (
+    SELECT t.tenant_id, t.pool FROM tenant_pool t
+     WHERE NOT t.backlogged
+       AND EXISTS (SELECT FROM task k WHERE k.pool = t.pool AND k.tenant_id = t.tenant_id
+                      AND k.state = 'ready')
+       FOR NO KEY UPDATE SKIP LOCKED
+)
 UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
-  FROM pool_clock c
- WHERE c.pool = t.pool AND NOT t.backlogged
-   AND EXISTS (SELECT FROM task k WHERE k.pool = t.pool AND k.tenant_id = t.tenant_id
-                  AND k.state = 'ready');
+  FROM missed m JOIN pool_clock c ON c.pool = m.pool
+ WHERE t.tenant_id = m.tenant_id AND t.pool = m.pool;
 
 -- name: expired
 SELECT id AS task, token, tenant_id AS tenant, document_id AS document, stage, page, run, worker
   FROM task WHERE state = 'running' AND lease_until < now() ORDER BY lease_until LIMIT 100;
 
 -- name: still_expired
--- Under the document's lock: a renewal may have been faster.
-SELECT 1 AS yes FROM task
- WHERE id = %(task)s AND token = %(token)s AND state = 'running' AND lease_until < now()
-   FOR NO KEY UPDATE;
+-- Under the document's lock: a renewal may have been faster. `outage`: PostgreSQL itself was away.
+SELECT a.started_at < pg_postmaster_start_time() AS outage
+  FROM task t JOIN attempt a ON a.task_id = t.id AND a.token = t.token
+ WHERE t.id = %(task)s AND t.token = %(token)s AND t.state = 'running' AND t.lease_until < now()
+   FOR NO KEY UPDATE OF t;
 
 -- name: rehint
 -- Queued tasks whose hint may be lost, again in place: no state change, no new charge. The wait
@@ -62,12 +70,18 @@ UPDATE task SET hinted_at = now(), hints = least(hints + 1, 10)
 
 -- name: unhinted
 -- A returned, nacked or unconfirmed publish: hint again at the next tick.
-UPDATE task SET hinted_at = NULL
- WHERE id = ANY(%(tasks)s) AND state = 'queued';
+WITH queued AS (
+    SELECT id FROM task WHERE id = ANY(%(tasks)s) AND state = 'queued'
+     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE task SET hinted_at = NULL FROM queued WHERE task.id = queued.id;
 
 -- name: unhint_all
 -- After the broker came back: whatever it held may be gone.
-UPDATE task SET hinted_at = NULL, hints = 0 WHERE state = 'queued';
+WITH queued AS (
+    SELECT id FROM task WHERE state = 'queued' ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE task SET hinted_at = NULL, hints = 0 FROM queued WHERE task.id = queued.id;
 
 -- name: try_lock_pool
 SELECT pg_try_advisory_xact_lock(%(space)s, hashtext(%(pool)s)) AS got;
@@ -87,10 +101,12 @@ SELECT tenant_id AS tenant, count(*) AS live,
 
 -- name: lines
 -- The backlogged tenants of lowest virtual time that are below their cap: never more than can be
--- served now.
+-- served now. Who has only suspects waiting takes no place.
 SELECT p.tenant_id AS tenant, p.vtime, t.weight, t.max_running
   FROM tenant_pool p JOIN tenant t ON t.id = p.tenant_id
  WHERE p.pool = %(pool)s AND p.backlogged AND NOT p.tenant_id = ANY(%(full)s)
+   AND EXISTS (SELECT FROM task k WHERE k.pool = p.pool AND k.tenant_id = p.tenant_id
+                  AND k.state = 'ready' AND NOT k.alone)
  ORDER BY p.vtime, p.tenant_id LIMIT %(free)s;
 
 -- name: heads
@@ -117,7 +133,7 @@ SELECT l.tenant, h.id, h.cost
 
 -- name: lone_head
 -- A suspect that must run alone; its worker's other slots idle meanwhile, so one a pool at a time.
-SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight
+SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running
   FROM task t
   JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
   JOIN tenant n ON n.id = t.tenant_id
@@ -126,7 +142,7 @@ SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight
 
 -- name: critical_heads
 -- Critical work across tenants, for the share of the slots that is theirs.
-SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight
+SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running
   FROM task t
   JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
   JOIN tenant n ON n.id = t.tenant_id
@@ -147,16 +163,26 @@ RETURNING task.id, task.dispatch, task.pool, task.stage,
           extract(epoch FROM now() - task.ready_at)::double precision AS waited_seconds;
 
 -- name: charge
-UPDATE tenant_pool p SET vtime = c.vtime
-  FROM unnest(%(tenants)s::text[], %(vtimes)s::double precision[]) AS c (tenant, vtime)
- WHERE p.tenant_id = c.tenant AND p.pool = %(pool)s;
+WITH served AS (
+    SELECT p.tenant_id, c.vtime
+      FROM unnest(%(tenants)s::text[], %(vtimes)s::double precision[]) AS c (tenant, vtime)
+      JOIN tenant_pool p ON p.tenant_id = c.tenant AND p.pool = %(pool)s
+     ORDER BY p.tenant_id FOR NO KEY UPDATE OF p
+)
+UPDATE tenant_pool p SET vtime = s.vtime
+  FROM served s WHERE p.tenant_id = s.tenant_id AND p.pool = %(pool)s;
 
 -- name: clear_backlog
--- The pick found nothing of theirs; asked again, for work may have come meanwhile.
+-- Takes out of the line who has nothing ready any more, the next ones in line only.
+WITH idle AS (
+    SELECT p.tenant_id FROM tenant_pool p
+     WHERE p.pool = %(pool)s AND p.backlogged
+       AND NOT EXISTS (SELECT FROM task t WHERE t.pool = p.pool AND t.tenant_id = p.tenant_id
+                          AND t.state = 'ready')
+     ORDER BY p.vtime LIMIT %(free)s FOR NO KEY UPDATE SKIP LOCKED
+)
 UPDATE tenant_pool p SET backlogged = false
- WHERE p.pool = %(pool)s AND p.tenant_id = ANY(%(tenants)s)
-   AND NOT EXISTS (SELECT FROM task t WHERE t.pool = p.pool AND t.tenant_id = p.tenant_id
-                      AND t.state = 'ready');
+  FROM idle WHERE p.tenant_id = idle.tenant_id AND p.pool = %(pool)s;
 
 -- name: set_clock
 UPDATE pool_clock SET vtime = %(clock)s WHERE pool = %(pool)s AND vtime < %(clock)s;
@@ -182,6 +208,8 @@ SELECT pool, count(*) AS workers, sum(slots)::integer AS slots FROM worker
 SELECT stage, count(*) AS tasks FROM task WHERE state = 'dead' GROUP BY stage;
 
 -- name: depth
+-- How many, and since when the oldest is in that state; a running task since it was queued.
 SELECT pool, state, count(*) AS tasks,
-       coalesce(extract(epoch FROM now() - min(ready_at)), 0)::double precision AS oldest_seconds
+       coalesce(extract(epoch FROM now() - min(CASE state WHEN 'scheduled' THEN created_at
+           WHEN 'ready' THEN ready_at ELSE queued_at END)), 0)::double precision AS oldest_seconds
   FROM task WHERE state IN ('scheduled', 'ready', 'queued', 'running') GROUP BY pool, state;

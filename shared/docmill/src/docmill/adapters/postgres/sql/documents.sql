@@ -1,40 +1,27 @@
 -- What readers see. Every query is by tenant, and none sees a document that is being erased.
 
--- name: get
--- One document with its current run's options and progress. A read: twice is safe.
+-- name: documents
+-- Documents with their current run's options and progress; what follows says which of them.
 SELECT d.*, r.options, progress.*
   FROM document AS d
   LEFT JOIN run AS r ON r.document_id = d.id AND r.number = d.run
  CROSS JOIN LATERAL (
-       SELECT (SELECT count(*) FROM output AS o
-                WHERE o.document_id = d.id AND o.run = d.run AND o.stage = 'recognise'
-              ) AS pages_done,
-              (SELECT count(*) FROM page AS p
-                WHERE p.document_id = d.id AND p.run = d.run AND p.failure_code IS NOT NULL
-              ) AS pages_failed
-       ) AS progress
- WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state <> 'erasing'
-
--- name: version
--- The cheap question of those who wait for a change. A read: twice is safe.
-SELECT version, state
-  FROM document
- WHERE tenant_id = %(tenant)s AND id = %(document)s AND state <> 'erasing'
-
--- name: page_of_documents
--- The newest first, by id (ids rise with time), from before the cursor. A read: twice is safe.
-SELECT d.*, r.options, progress.*
-  FROM document AS d
-  LEFT JOIN run AS r ON r.document_id = d.id AND r.number = d.run
- CROSS JOIN LATERAL (
-       SELECT (SELECT count(*) FROM output AS o
-                WHERE o.document_id = d.id AND o.run = d.run AND o.stage = 'recognise'
+       SELECT (SELECT count(*) FROM artifact AS a
+                WHERE a.document_id = d.id AND a.run = d.run AND a.kind = 'page'
               ) AS pages_done,
               (SELECT count(*) FROM page AS p
                 WHERE p.document_id = d.id AND p.run = d.run AND p.failure_code IS NOT NULL
               ) AS pages_failed
        ) AS progress
  WHERE d.tenant_id = %(tenant)s AND d.state <> 'erasing'
+
+-- name: one
+-- Goes on after `documents`. A read: twice is safe.
+   AND d.id = %(document)s
+
+-- name: page_of_documents
+-- Goes on after `documents`: the newest first, by id (ids rise with time), from before the cursor.
+-- A read: twice is safe.
    AND (%(before)s::uuid IS NULL OR d.id < %(before)s)
    AND (%(states)s::text[] IS NULL OR d.state = ANY (%(states)s))
    AND (%(name)s::text IS NULL OR position(lower(%(name)s) IN lower(d.name)) > 0)
@@ -43,6 +30,12 @@ SELECT d.*, r.options, progress.*
    AND (%(accepted_to)s::timestamptz IS NULL OR d.accepted_at < %(accepted_to)s)
  ORDER BY d.id DESC
  LIMIT %(limit)s
+
+-- name: version
+-- The cheap question of those who wait for a change. A read: twice is safe.
+SELECT version, state
+  FROM document
+ WHERE tenant_id = %(tenant)s AND id = %(document)s AND state <> 'erasing'
 
 -- name: events
 -- A document's history after `after`, in order. A read: twice is safe.

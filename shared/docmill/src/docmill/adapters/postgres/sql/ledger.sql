@@ -13,11 +13,12 @@ WITH claimed AS (
 )
 SELECT c.id AS task, c.token, c.stage, c.tenant_id AS tenant, c.document_id AS document,
        c.delivery_id AS delivery, c.run, c.page, c.attempt, c.alone,
-       coalesce(d.correlation, '') AS correlation, r.options, r.plan, d.key,
+       coalesce(d.correlation, v.payload ->> 'correlation_id', '') AS correlation, r.options, r.plan, d.key,
        coalesce(d.name, '') AS name, d.sha256, n.max_pages
   FROM claimed c
   JOIN tenant n ON n.id = c.tenant_id
   LEFT JOIN document d ON d.id = c.document_id
+  LEFT JOIN delivery v ON v.id = c.delivery_id
   LEFT JOIN run r ON r.document_id = c.document_id AND r.number = c.run;
 
 -- name: suspect

@@ -35,12 +35,18 @@ SELECT 'thumbnail', 0
                                          AND o.run = %(run)s AND o.stage = 'thumbnail')
  ORDER BY stage, page;
 
+-- name: tell_audit
+INSERT INTO audit_line (actor, action, tenant_id, document_id)
+VALUES (%(by)s, 'erase_requested', %(tenant)s, %(document)s);
+
 -- name: forget_answers
 DELETE FROM idempotency WHERE document_id = %(document)s;
 
 -- name: overdue_runs
-SELECT document_id AS document FROM run WHERE settled_at IS NULL AND opened_at < now() - %(limit)s
- ORDER BY opened_at LIMIT 100;
+SELECT r.document_id AS document FROM run r JOIN document d ON d.id = r.document_id
+ WHERE r.settled_at IS NULL AND r.opened_at < now() - %(limit)s
+   AND d.state IN ('received', 'processing')
+ ORDER BY r.opened_at LIMIT 100;
 
 -- name: run_is_overdue
 -- Asked again under the document's lock.

@@ -43,15 +43,18 @@ DELETE FROM blob WHERE key = %(key)s AND state = 'deleting';
 
 -- name: erasable_documents
 -- Documents to be erased which no worker can still be writing to: a worker that was cancelled or
--- lost has stopped one lease later at the latest.
+-- lost has stopped one lease later at the latest. The tasks of its deliveries count as well.
 SELECT d.id, d.tenant_id FROM document d
- WHERE d.state = 'erasing'
+ WHERE d.state = 'erasing' AND d.id > %(after)s
    AND NOT EXISTS (
-       SELECT FROM task t JOIN attempt a ON a.task_id = t.id
-        WHERE t.document_id = d.id
-          AND (a.ended_at IS NULL OR a.ended_at > now() - %(lease)s)
+       SELECT FROM (SELECT t.id FROM task t WHERE t.document_id = d.id
+                     UNION ALL
+                    SELECT t.id FROM task t JOIN delivery v ON v.id = t.delivery_id
+                     WHERE v.document_id = d.id) AS t
+         JOIN attempt a ON a.task_id = t.id
+        WHERE (a.ended_at IS NULL OR a.ended_at > now() - %(lease)s)
           AND (a.outcome IS NULL OR a.outcome IN ('cancelled', 'lost')))
- ORDER BY d.changed_at LIMIT %(limit)s;
+ ORDER BY d.id LIMIT %(limit)s;
 
 -- name: erase_blobs
 DELETE FROM blob WHERE document_id = %(document)s;
@@ -72,8 +75,9 @@ INSERT INTO audit_line (actor, action, tenant_id, document_id, data)
 VALUES ('scheduler', %(action)s, %(tenant)s, %(document)s, %(data)s);
 
 -- name: provable_erasures
-SELECT document_id, tenant_id, leftovers FROM erasure WHERE prove_at <= now()
- ORDER BY prove_at LIMIT %(limit)s;
+SELECT document_id, tenant_id, leftovers FROM erasure
+ WHERE prove_at <= now() AND document_id > %(after)s
+ ORDER BY document_id LIMIT %(limit)s;
 
 -- name: end_proof
 DELETE FROM erasure WHERE document_id = %(document)s;

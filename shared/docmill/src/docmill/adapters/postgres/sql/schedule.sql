@@ -58,7 +58,7 @@ UPDATE cron_run
 
 -- name: last_runs
 -- Of each job: its last run, and when one last succeeded.
-SELECT j.job, j.paused, last.slot, last.state, last.attempt, last.started_at, last.ended_at,
+SELECT j.job, j.paused, j.cron, last.slot, last.state, last.attempt, last.started_at, last.ended_at,
        last.done_rows, last.error,
        (SELECT r.ended_at FROM cron_run r WHERE r.job = j.job AND r.state = 'succeeded'
          ORDER BY r.slot DESC LIMIT 1) AS succeeded_at

@@ -88,7 +88,9 @@ RETURNING id;
 -- name: lock_open_tasks
 -- In id order, as everywhere, before the update that ends them.
 SELECT id FROM task
- WHERE document_id = %(document)s AND state IN ('scheduled', 'ready', 'queued', 'running')
+ WHERE (document_id = %(document)s OR %(deliveries)s AND delivery_id IN (
+           SELECT id FROM delivery WHERE document_id = %(document)s))
+   AND state IN ('scheduled', 'ready', 'queued', 'running')
  ORDER BY id FOR NO KEY UPDATE;
 
 -- name: cancel_tasks
