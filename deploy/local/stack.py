@@ -1,7 +1,7 @@
 """The whole of docmill under one folder: three servers, seven services, a tenant and its key."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -151,16 +151,19 @@ class Stack:
     def _prepare_database(self) -> None:
         self.postgres.ensure_database(DATABASE)
         self.admin("migrate")
-        if not self._key_file.exists():
-            self._keep_key(self.make_tenant(TENANT))
-
-    def _keep_key(self, key: str) -> None:
-        # renamed when whole: a file that is there holds a key
-        begun = self._key_file.with_suffix(".new")
-        begun.unlink(missing_ok=True)
-        begun.touch(mode=0o600)
-        begun.write_text(key)
-        begun.replace(self._key_file)
+        keep_secret(self._key_file, lambda: self.make_tenant(TENANT))
 
     def _service(self, name: str) -> Service:
         return Service(name, self.root, self.servers.ports, {})
+
+
+def keep_secret(path: Path, make: Callable[[], str]) -> None:
+    """Keep what `make` gives, for the owner's eyes, unless it is kept; what is there is whole."""
+    if path.exists():
+        return
+    secret = make()
+    begun = path.with_suffix(".new")
+    begun.unlink(missing_ok=True)
+    begun.touch(mode=0o600)
+    begun.write_text(secret)
+    begun.replace(path)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -17,8 +17,13 @@ from tests.stack.flow import Caller, Inspector, pages
 from tests.stack.wait import until
 
 pytestmark = pytest.mark.slow
-WITH_CHILDREN = ("validator", "ocr", "thumbnailer")
-OPEN_TASKS = "SELECT count(*) FROM task WHERE state IN ('ready', 'queued')"
+WITH_CHILDREN: Final = ("validator", "ocr", "thumbnailer")
+STAGES: Final = {
+    "validator": {"validate"},
+    "ocr": {"recognise", "assemble"},
+    "thumbnailer": {"thumbnail"},
+}
+OPEN_TASKS: Final = "SELECT count(*) FROM task WHERE state IN ('ready', 'queued')"
 
 
 def asked(stack: Stack, path: str) -> list[dict[str, Any]]:
@@ -30,11 +35,11 @@ def asked(stack: Stack, path: str) -> list[dict[str, Any]]:
 
 
 def consumers(stack: Stack) -> dict[str, list[dict[str, Any]]]:
-    """Give every queue's consumers; the API learns of them some seconds later."""
+    """Give every queue's consumers, once all have one; the API learns of them with delay."""
     found: dict[str, list[dict[str, Any]]] = {pool.queue: [] for pool in Pool}
     for consumer in asked(stack, "consumers"):
         found[consumer["queue"]["name"]].append(consumer)
-    return found
+    return found if all(found.values()) else {}
 
 
 # ── RabbitMQ ─────────────────────────────────────────────────────────────────────────────────────
@@ -51,7 +56,7 @@ def test_every_pool_has_its_one_queue_and_nothing_else_is_declared(stack: Stack)
 
 
 def test_every_worker_consumes_its_pool_with_late_acknowledgement(stack: Stack) -> None:
-    found = until(lambda: all(consumers(stack).values()) and consumers(stack))
+    found = until(lambda: consumers(stack))
     for pool in Pool:
         facts = stack.services[pool].readiness()["facts"]
         for consumer in found[pool.queue]:
@@ -98,8 +103,7 @@ def test_every_service_answers_for_itself(stack: Stack, name: str) -> None:
     service.wait_ready()
     ready = service.readiness()
     assert ready["facts"]["service"] == name
-    pool = "database_pool" if name == "ingest" else "postgresql"
-    assert {"used", "idle", "waiting", "max"} <= set(ready["checks"][pool])
+    assert {"used", "idle", "waiting", "max"} <= set(ready["checks"]["postgresql"])
     metrics = httpx.get(f"{service.health}/metrics")
     assert metrics.headers["Content-Type"].startswith("text/plain")
     assert service.metric("docmill_build", service=name) == 1
@@ -156,21 +160,23 @@ def test_one_correlation_id_leads_through_every_log(stack: Stack, client: Caller
     accepted = logged(stack, "ingest", event="document_accepted", document=document)
     assert [line["correlation"] for line in accepted] == ["order-4711/scan"]
     assert {"tenant", "request", "api_key"} <= set(accepted[0])
-    for worker, stages in (
-        ("validator", {"validate"}),
-        ("ocr", {"recognise", "assemble"}),
-        ("thumbnailer", {"thumbnail"}),
-    ):
-        ended = until(
-            lambda worker=worker, stages=stages: [
-                each
-                for each in [logged(stack, worker, event="task_ended", document=document)]
-                if len(each) == len(stages)
-            ]
-        )[0]
+    for worker, stages in STAGES.items():
+        ended = tasks_ended(stack, worker, document, len(stages))
         assert {line["correlation"] for line in ended} == {"order-4711/scan"}
         assert {line["stage"] for line in ended} == stages
         assert [line for line in ended if not {"tenant", "task", "outcome"} <= set(line)] == []
+
+
+def tasks_ended(
+    stack: Stack, worker: str, document: str, count: int
+) -> Sequence[Mapping[str, Any]]:
+    """Give the lines of so many tasks; a line may come after what it tells."""
+
+    def look() -> Sequence[Mapping[str, Any]]:
+        found = logged(stack, worker, event="task_ended", document=document)
+        return found if len(found) == count else []
+
+    return until(look)
 
 
 def test_the_correlation_id_is_in_the_documents_history(client: Caller) -> None:

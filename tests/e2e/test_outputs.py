@@ -53,7 +53,8 @@ def test_every_word_lies_within_its_page(client: Caller, document: str, name: st
 
 def within(box: list[float], page: Mapping[str, Any]) -> bool:
     left, top, right, bottom = box
-    return 0 <= left < right <= page["width"] and 0 <= top < bottom <= page["height"]
+    width, height = float(page["width"]), float(page["height"])
+    return 0 <= left < right <= width and 0 <= top < bottom <= height
 
 
 def test_text_words_and_hocr_hold_the_same_words(client: Caller, document: str) -> None:

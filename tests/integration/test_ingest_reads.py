@@ -185,11 +185,25 @@ class TestGet:
         assert changed.status_code == 200
         assert changed.headers["ETag"] == f'"{changed.get_json()["version"]}"'
 
+    @pytest.mark.parametrize("given", ['"²"', f'"{"9" * 5000}"', '"-1"', "*", "\x80", '"'])
+    def test_a_condition_that_is_no_version_is_none(self, caller: Caller, given: str) -> None:
+        path = caller.uploaded()
+        answer = caller.get(f"{path}?wait=0.01", headers={"If-None-Match": given})
+        assert answer.status_code == (304 if given == "*" else 200)
+
+    @pytest.mark.parametrize("part", ["", "/original"])
+    @pytest.mark.parametrize("name", ["If-Modified-Since", "If-Range"])
+    def test_a_date_is_no_condition(self, caller: Caller, ready: str, name: str, part: str) -> None:
+        odd = f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"
+        headers = {name: odd, "Range": "bytes=0-1"}
+        whole = name == "If-Range" or not part
+        assert caller.get(ready + part, headers=headers).status_code == (200 if whole else 206)
+
     def test_waiting_for_a_settled_document_is_no_wait(self, caller: Caller, ready: str) -> None:
         assert caller.get(f"{ready}?wait=60").get_json()["state"] == "ready"
 
     def test_a_wait_has_bounds(self, caller: Caller, ready: str) -> None:
-        waits = ("?wait=61", "?wait=-1", "?wait=soon")
+        waits = ("?wait=61", "?wait=-1", "?wait=soon", "?wait=nan", "?wait=1e999")
         assert refusals(caller, ready, waits) == dict.fromkeys(waits, (422, "invalid_option"))
 
     def test_an_id_that_is_none_is_no_route(self, caller: Caller) -> None:
@@ -233,6 +247,8 @@ class TestList:
             "metadata=%7B%22a%22:%22%00%22%7D": "bad_metadata",
             "limit=0": "invalid_option",
             "limit=101": "invalid_option",
+            f"limit={'9' * 400}": "invalid_option",
+            "accepted_from=1e99": "invalid_option",
             "sort=name": "invalid_option",
             "accepted_from=2026-01-01": "invalid_option",
             "metadata=7": "bad_metadata",

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from docmill.adapters.postgres.accept import Acceptance, Accepted, Idempotency
+from docmill.adapters.postgres.documents import Documents, Filter
 from docmill.adapters.postgres.lifecycle import Answer
 from docmill.domain.errors import LostClaim
 from docmill.domain.task import Claim, Failure, Hint, Outcome, Pool, Stage
@@ -57,6 +58,17 @@ def test_a_document_of_text_pages_needs_no_recognition(ledger: Desk) -> None:
     accepted = validated(ledger, pages=3, text=3)
     stages = {row["stage"] for row in ledger.tasks(accepted.document)}
     assert stages == {"validate", "assemble", "thumbnail"}
+
+
+def test_pages_of_a_text_layer_are_done_when_they_are_read(ledger: Desk) -> None:
+    accepted = validated(ledger, pages=3, text=2)
+    documents = Documents(ledger.database)
+    found = documents.get(TENANT, accepted.document)
+    assert found is not None
+    assert (found.pages, found.pages_done) == (3, 2)
+    ledger.work_off()
+    (listed,) = documents.list(TENANT, Filter(), before=None, limit=1)
+    assert (listed.pages, listed.pages_done, listed.pages_failed) == (3, 3, 0)
 
 
 def test_a_hint_is_claimed_once(ledger: Desk) -> None:

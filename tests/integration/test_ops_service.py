@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.domain.errors import StoreDown
 from docmill.ops.health import HealthServer, Probe, Pulse, Unwell, serving
-from docmill.ops.settings import StoreSettings
+from docmill.ops.settings import DatabaseSettings, StoreSettings
 
 
 class Subject:
@@ -104,6 +105,15 @@ def test_other_routes_are_unknown(server: HealthServer) -> None:
 
 def sample(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0
+
+
+def test_each_scrape_tells_how_the_pool_is_used(database_url: str) -> None:
+    settings = DatabaseSettings(database_url=database_url)
+    with open_pool(settings, name="test") as pool:
+        assert sample("docmill_database_connections", state="used") == 0
+        with pool.connection():
+            assert sample("docmill_database_connections", state="used") == 1
+        assert sample("docmill_database_connections", state="idle") == 1
 
 
 def test_requests_to_the_store_are_timed(blob_settings: StoreSettings) -> None:

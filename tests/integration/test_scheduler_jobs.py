@@ -11,6 +11,7 @@ from docmill.domain.errors import StoreDown
 from docmill.domain.task import Pool
 from docmill.ports import OpenUpload
 from docmill.testing.memory_blobs import MemoryBlobs
+from docmill_scheduler.deleting import NotAllDeleted
 from docmill_scheduler.erase import Erase
 from docmill_scheduler.expire import Expire
 from docmill_scheduler.job import Permit
@@ -117,12 +118,15 @@ class TestErasure:
         done = self.erase(retention, blobs)(Permit())
         assert done.facts == {"erased": 1, "proven": 1}
         assert all(key.startswith(f"{TENANT}/{kept}/") for key in keys(blobs))
-        lines = ledger.do("SELECT action, document_id AS id, data FROM audit_line ORDER BY id")
-        assert [(line["action"], line["id"]) for line in lines] == [
-            ("document_erased", document),
-            ("erasure_proven", document),
+        lines = ledger.do(
+            "SELECT actor, action, document_id AS id, data FROM audit_line ORDER BY id"
+        )
+        assert [(line["actor"], line["action"], line["id"]) for line in lines] == [
+            ("test", "erase_requested", document),
+            ("scheduler", "document_erased", document),
+            ("scheduler", "erasure_proven", document),
         ]
-        assert lines[0]["data"]["objects"] > 0
+        assert lines[1]["data"]["objects"] > 0
         tables = ("document", "blob", "task", "event", "output", "artifact", "page", "run")
         for table in tables:
             column = "id" if table == "document" else "document_id"
@@ -140,6 +144,31 @@ class TestErasure:
         assert self.erase(retention, blobs)(Permit()).facts["erased"] == 0
         ledger.do("UPDATE attempt SET ended_at = now() - interval '50 s'")
         assert self.erase(retention, blobs)(Permit()).facts["erased"] == 1
+
+    def test_an_erase_waits_for_a_webhook_that_is_being_sent(
+        self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs
+    ) -> None:
+        ledger.do("INSERT INTO endpoint (tenant_id, url, secret) VALUES ('acme', 'http://x', 's')")
+        document = ready(ledger, blobs, but=Pool.NOTIFIER)
+        ledger.claims(Pool.NOTIFIER)
+        ledger.lifecycle.erase(TENANT, document, by="test")
+        assert self.erase(retention, blobs)(Permit()).facts["erased"] == 0
+        ledger.do("UPDATE attempt SET ended_at = now() - interval '50 s', outcome = 'lost'")
+        assert self.erase(retention, blobs)(Permit()).facts["erased"] == 1
+
+    def test_a_refused_erase_holds_up_no_other(
+        self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs
+    ) -> None:
+        documents = sorted(ready(ledger, blobs) for _ in range(3))
+        for document in documents:
+            ledger.lifecycle.erase(TENANT, document, by="test")
+        blobs.locked = f"{TENANT}/{documents[0]}/"
+        with pytest.raises(NotAllDeleted, match="1 refused"):
+            self.erase(retention, blobs, batch=1)(Permit())
+        assert ledger.do("SELECT id FROM document") == [{"id": documents[0]}]
+        assert all(key.startswith(blobs.locked) for key in keys(blobs))
+        blobs.locked = None
+        assert self.erase(retention, blobs)(Permit()).facts == {"erased": 1, "proven": 1}
 
     def test_what_a_worker_wrote_late_is_found_and_deleted(
         self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs
@@ -169,6 +198,18 @@ class TestErasure:
 
 
 class TestUploads:
+    def test_a_refused_upload_holds_up_no_other(
+        self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs
+    ) -> None:
+        documents = sorted(ready(ledger, blobs) for _ in range(2))
+        grow_old(ledger)
+        Expire(retention)(Permit())
+        blobs.locked = f"{TENANT}/{documents[0]}/"
+        with pytest.raises(NotAllDeleted, match="1 refused"):
+            SweepUploads(retention, blobs)(Permit())
+        assert ledger.do("SELECT document_id AS id FROM blob") == [{"id": documents[0]}]
+        assert all(key.startswith(blobs.locked) for key in keys(blobs))
+
     def test_an_upload_past_its_reservation_is_given_up(
         self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs
     ) -> None:
@@ -237,6 +278,18 @@ class TestOrphans:
         assert sweep(Permit()).rows == 1
         assert keys(blobs) == kept
         assert ledger.do("SELECT * FROM orphan") == []
+
+    def test_a_refused_orphan_holds_up_no_other(
+        self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs
+    ) -> None:
+        orphans = sorted(f"{TENANT}/{uuid4()}/original" for _ in range(3))
+        keep(blobs, *orphans)
+        sweep = self.sweep(retention, blobs, wait=NOTHING)
+        blobs.locked = orphans[1]
+        with pytest.raises(NotAllDeleted, match="1 refused"):
+            sweep(Permit())
+        assert keys(blobs) == [orphans[1]]
+        assert ledger.do("SELECT key FROM orphan") == [{"key": orphans[1]}]
 
     def test_a_key_that_a_row_refers_to_again_is_unmarked(
         self, ledger: Desk, retention: PostgresRetention, blobs: MemoryBlobs

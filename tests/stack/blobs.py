@@ -3,6 +3,7 @@
 from io import BytesIO
 from uuid import UUID
 
+from docmill.domain.task import Pool
 from docmill.testing.memory_blobs import MemoryBlobs
 from tests.stack.ledger import Desk
 
@@ -16,10 +17,10 @@ def keys(blobs: MemoryBlobs) -> list[str]:
     return [stored.key for stored in blobs.list()]
 
 
-def ready(ledger: Desk, blobs: MemoryBlobs) -> UUID:
-    """A finished document whose objects are stored."""
+def ready(ledger: Desk, blobs: MemoryBlobs, *, but: Pool | None = None) -> UUID:
+    """A finished document whose objects are stored; one pool may leave its work undone."""
     document = ledger.accept().document
-    ledger.work_off()
+    ledger.work_off(but=but)
     parameters = {"id": document}
     rows = ledger.do(
         "SELECT key FROM document WHERE id = %(id)s"

@@ -107,12 +107,16 @@ class Desk:
         """Pick and claim."""
         return [self.claim(each) for each in self.pick(*pools)]
 
-    def work_off(self, *, pages: int = 2) -> list[Claim]:
-        """Do all there is, until nothing is picked; validate plans so many pages for OCR."""
+    def work_off(self, *, pages: int = 2, text: int = 0, but: Pool | None = None) -> list[Claim]:
+        """Do all there is, until nothing is picked, but for one pool's work.
+
+        Validate plans so many pages, the first `text` of them from the text layer.
+        """
         done = []
-        while claims := self.claims():
+        pools = [pool for pool in Pool if pool is not but]
+        while claims := self.claims(*pools):
             for claim in claims:
-                self.ledger.commit(claim, product(claim, pages=pages))
+                self.ledger.commit(claim, product(claim, pages=pages, text=text))
             done += claims
         return done
 

@@ -36,6 +36,7 @@ from docmill_ingest.names import MAX_NAME, clean_name
 from docmill_ingest.options import read
 from docmill_ingest.query import ListQuery, cursor
 from docmill_ingest.readiness import Patient
+from docmill_ingest.waiting import Changes
 
 OPTIONS = ("languages", "pages", "outputs", "metadata")
 DOCUMENT = UUID("0190a0b0-0000-7000-8000-000000000001")
@@ -261,6 +262,20 @@ class TestBounds:
         ticks.now += 2
         with pytest.raises(Unwell):
             patient()
+
+    def test_who_waits_looks_again_when_a_notification_may_be_lost(self) -> None:
+        changes = Changes(1)
+        with changes.watching(DOCUMENT) as woken:
+            changes.heard("docmill_document", "no id")
+            changes.heard("docmill_document", str(UUID(int=7)))
+            assert not woken.is_set()
+            for payload in (str(DOCUMENT), ""):
+                changes.heard("docmill_document", payload)
+                assert woken.is_set()
+                woken.clear()
+
+    def test_a_well_database_shows_its_figures(self) -> None:
+        assert Patient(lambda: {"used": 1})() == {"used": 1}
 
     def test_a_cursor_is_read_back(self) -> None:
         assert ListQuery(cursor=cursor(DOCUMENT)).before == DOCUMENT

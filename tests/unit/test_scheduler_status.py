@@ -42,6 +42,14 @@ def test_a_job_is_late_after_twice_its_interval_and_at_least_two_hours(
     assert standing(job(cron), last(ago, state=state), now=NOW, since=LONG_AGO) is expected
 
 
+@pytest.mark.parametrize(
+    ("posted", "expected"), [(DAILY, Standing.HEALTHY), ("never", Standing.STALE)]
+)
+def test_a_job_is_late_by_the_cron_an_operator_posted(posted: str, expected: Standing) -> None:
+    run = last(timedelta(hours=30), state="succeeded", cron=posted)
+    assert standing(job(HOURLY), run, now=NOW, since=LONG_AGO) is expected
+
+
 def test_a_job_that_never_ran_is_not_late_before_we_have_looked_for_long() -> None:
     assert standing(job(), last(None), now=NOW, since=NOW) is Standing.HEALTHY
     assert standing(job(), last(None), now=NOW, since=LONG_AGO) is Standing.STALE

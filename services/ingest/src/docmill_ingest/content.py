@@ -80,8 +80,8 @@ def _wanted(asked: Request, size: int, sha256: bytes) -> tuple[int, int]:
     wanted = asked.range
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
         return whole
-    condition = asked.if_range
-    if (condition.etag or condition.date) and condition.etag != sha256.hex():
+    # as text: werkzeug (3.1) would read a date, nothing here has one, and fails on odd ones
+    if asked.headers.get("If-Range", f'"{sha256.hex()}"') != f'"{sha256.hex()}"':
         return whole
     found = wanted.range_for_length(size)
     if found is None:

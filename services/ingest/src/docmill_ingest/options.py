@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ from docmill.domain.refusal import BadMetadata, InvalidOption
 from docmill_ingest.problem import explained
 
 MAX_METADATA_BYTES: Final = 16 * 2**10
+MAX_METADATA_DEPTH: Final = 64
 MAX_PAGES_ASKED: Final = 10_000
 MAX_RETENTION_SECONDS: Final = 100 * 365 * 24 * 3600  # a plan allows less
 _LANGUAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_/]{1,31}")
@@ -146,7 +147,16 @@ def json_object(text: str) -> Mapping[str, Any]:
         raise BadMetadata("not a JSON object")
     if b"\\u0000" in encoded:
         raise BadMetadata("text with U+0000 cannot be stored")
+    if _deeper(value, MAX_METADATA_DEPTH):
+        raise BadMetadata(f"nested deeper than {MAX_METADATA_DEPTH}")
     return value
+
+
+def _deeper(value: object, most: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(inner, Iterable) or isinstance(inner, str):
+        return False
+    return most == 0 or any(_deeper(each, most - 1) for each in inner)
 
 
 def _no_constant(name: str) -> None:

@@ -54,6 +54,7 @@ class Changes:
         """Wake whoever waits for the document; all when it is not said which."""
         if not payload:
             self._wake_all()
+            return
         with suppress(ValueError), self._lock:  # anybody may notify
             for event in self._waiting.get(UUID(payload), ()):
                 event.set()

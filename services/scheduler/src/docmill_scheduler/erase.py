@@ -42,6 +42,7 @@ class Erase:
     blobs: Blobs
     lease: timedelta
     prove_after: timedelta
+    batch: int = BATCH
 
     def __call__(self, permit: Permit) -> Done:
         """Take every document one step on; raise NotAllDeleted after all others are done."""
@@ -52,10 +53,10 @@ class Erase:
         return Done(erased + proven, {"erased": erased, "proven": proven})
 
     def _erasable(self, after: UUID) -> list[Erasure]:
-        return self.documents.erasable(BATCH, lease=self.lease, after=after)
+        return self.documents.erasable(self.batch, lease=self.lease, after=after)
 
     def _provable(self, after: UUID) -> list[Erasure]:
-        return self.documents.provable(BATCH, after=after)
+        return self.documents.provable(self.batch, after=after)
 
     def _purged(
         self, due: Callable[[UUID], list[Erasure]], deleting: Deleting, permit: Permit

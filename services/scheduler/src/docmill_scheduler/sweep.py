@@ -60,9 +60,7 @@ class SweepUploads:
     blobs: Blobs
 
     def __call__(self, permit: Permit) -> Done:
-        """Flip what is past its reservation, then delete all that is flipped, or raise
-        NotAllDeleted.
-        """
+        """Flip what is past its reservation, then delete all that is; raise NotAllDeleted."""
         given_up = 0
         while flipped := self.rows.expire_uploads(BATCH):
             permit.check()

@@ -14,10 +14,14 @@ from docmill.ports import BlobMissing, OpenUpload, Stored
 
 
 class MemoryBlobs:
-    """Blobs in a dictionary; `down = True` makes every method raise StoreDown."""
+    """Blobs in a dictionary.
+
+    `down = True` makes every method raise StoreDown; what begins with `locked` cannot be deleted.
+    """
 
     def __init__(self) -> None:
         self.down = False
+        self.locked: str | None = None
         self._blobs: dict[str, tuple[bytes, datetime]] = {}
         self._lock = threading.Lock()
 
@@ -53,6 +57,8 @@ class MemoryBlobs:
         self.ping()
         with self._lock:
             for key in keys:
+                if self.locked is not None and key.startswith(self.locked):
+                    raise StoreDown(f"{key}: AccessDenied")  # as S3 says of a locked object
                 self._blobs.pop(key, None)
 
     def list(self, prefix: str = "") -> Iterator[Stored]:

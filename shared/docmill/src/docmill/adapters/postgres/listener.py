@@ -10,7 +10,7 @@ from docmill.ops.logging import logger
 
 log = logger(__name__)
 RECONNECT_SECONDS: Final = 1.0
-WAIT_SECONDS: Final = 1.0  # how long a close may take to be seen
+WAIT_SECONDS: Final = 0.25  # how long a close may take to be seen
 
 
 class Listener:
@@ -45,7 +45,7 @@ class Listener:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop within about a second. Twice is safe."""
+        """Stop within a second. Twice is safe."""
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join(timeout=WAIT_SECONDS + 5)
