@@ -1,5 +1,5 @@
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
@@ -106,7 +106,8 @@ def ask(blobs: S3Blobs, call: str) -> None:
 def test_a_store_that_refuses_us_is_down_for_us(blob_settings: StoreSettings) -> None:
     stranger = blob_settings.model_copy(update={"s3_secret_key": "wrong"})
     blobs = S3Blobs(connect(stranger), stranger.s3_bucket)
-    for ask in (blobs.ping, blobs.probe, lambda: blobs.head("k")):
+    asks: list[Callable[[], object]] = [blobs.ping, blobs.probe, lambda: blobs.head("k")]
+    for ask in asks:
         with pytest.raises(StoreDown):
             ask()
 
