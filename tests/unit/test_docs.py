@@ -21,6 +21,10 @@ def test_every_relative_link_leads_to_a_file() -> None:
 
 def test_every_named_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    known = {name for line in re.findall(r"^([a-z -]+):", makefile, re.MULTILINE) for name in line.split()}
+    known = {
+        name
+        for line in re.findall(r"^([a-z -]+):", makefile, re.MULTILINE)
+        for name in line.split()
+    }
     named = {target for page in PAGES for target in TARGET.findall(page.read_text())}
     assert named - known == set()
