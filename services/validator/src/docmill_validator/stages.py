@@ -6,7 +6,7 @@ from typing import Final
 from docmill.adapters import sniff
 from docmill.domain.document import ArtifactKind
 from docmill.domain.plan import Plan
-from docmill.domain.rendering import JSON_TYPE, compact, page_json
+from docmill.domain.rendering import JSON_TYPE, page_json
 from docmill.domain.task import Stage
 from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome, StageWork
@@ -25,8 +25,7 @@ class Validate:
 
     def run(self, job: Job) -> Outcome:
         plan, pages = _planned(job)
-        made = [_kept(job, ArtifactKind.PLAN, 0, compact(plan.as_json()).encode())]
-        made += [_kept(job, ArtifactKind.PAGE, page.number, page_json(page)) for page in pages]
+        made = [_kept(job, page) for page in pages]
         return Outcome(made=made, engine=ENGINE, facts={"plan": plan.as_json()})
 
 
@@ -37,10 +36,10 @@ def _planned(job: Job) -> tuple[Plan, list[PageText]]:
     return plan_image(job.original, media_type, job.options, job.limits), []
 
 
-def _kept(job: Job, kind: ArtifactKind, page: int, content: bytes) -> Made:
-    path = job.scratch / f"{kind}-{page}.json"
-    path.write_bytes(content)
-    return Made(kind=kind, page=page, path=path, media_type=JSON_TYPE)
+def _kept(job: Job, page: PageText) -> Made:
+    path = job.scratch / f"page-{page.number}.json"
+    path.write_bytes(page_json(page))
+    return Made(kind=ArtifactKind.PAGE, page=page.number, path=path, media_type=JSON_TYPE)
 
 
 STAGES: Final[Mapping[Stage, type[StageWork]]] = {Stage.VALIDATE: Validate}

@@ -6,6 +6,7 @@ import io
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeAlias, cast
 from uuid import uuid4
@@ -84,10 +85,12 @@ class S3Blobs:
         """Store a body of up to one part in one request, a larger one as multipart."""
         first = _read_part(body, self._part_bytes)
         if len(first) < self._part_bytes:
-            return self._put_whole(key, first, media_type)
+            return self._verified(self._put_whole(key, first, media_type))
         return self._put_parts(key, first, body, media_type)
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
+        if path.stat().st_size < self._part_bytes:
+            return self._put_whole(key, path.read_bytes(), media_type)
         with path.open("rb") as file:
             return self.put(key, file, media_type=media_type)
 
@@ -201,7 +204,7 @@ class S3Blobs:
                 ContentMD5=_md5(content),
                 Metadata={"sha256": sha256.hexdigest()},
             )
-        return self._verified(key, len(content), sha256.digest())
+        return Stored(key=key, size=len(content), sha256=sha256.digest())
 
     def _put_parts(self, key: str, first: bytearray, body: Source, media_type: str) -> Stored:
         with _translated(key):
@@ -216,7 +219,7 @@ class S3Blobs:
             with suppress(StoreDown):  # the scheduler aborts what nobody ended
                 self._abort(key, upload_id)
             raise
-        return self._verified(key, size, sha256)
+        return self._verified(Stored(key=key, size=size, sha256=sha256))
 
     def _send_parts(
         self, key: str, upload_id: str, first: bytearray, body: Source
@@ -256,12 +259,12 @@ class S3Blobs:
                 MultipartUpload={"Parts": parts},
             )
 
-    def _verified(self, key: str, size: int, sha256: bytes) -> Stored:
+    def _verified(self, sent: Stored) -> Stored:
         # the content itself was checked by the server against Content-MD5, part by part
-        found = self.head(key)
-        if found is None or found.size != size:
-            raise StoreDown(f"{key}: {size} bytes were sent, {found} is stored")
-        return Stored(key=key, size=size, sha256=sha256, modified_at=found.modified_at)
+        found = self.head(sent.key)
+        if found is None or found.size != sent.size:
+            raise StoreDown(f"{sent.key}: {sent.size} bytes were sent, {found} is stored")
+        return replace(sent, modified_at=found.modified_at)
 
     def _abort(self, key: str, upload_id: str) -> None:
         try:

@@ -169,7 +169,6 @@ class Event:
 class ArtifactKind(StrEnum):
     """The kinds of stored outputs; one of a kind per page and run."""
 
-    PLAN = "plan"
     PAGE = "page"  # one page's text, words and geometry as JSON
     TEXT = "text"
     WORDS = "words"

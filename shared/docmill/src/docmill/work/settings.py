@@ -18,7 +18,8 @@ from docmill.ops.settings import (
 _MEGABYTE = 2**20
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -26,7 +27,7 @@ class WorkerSettings(DatabaseSettings, BrokerSettings, HealthSettings):
     """What any worker is told."""
 
     slots: int = Field(
-        default_factory=_cores, ge=1, description="Tasks at a time; by default one a core."
+        default_factory=cores, ge=1, description="Tasks at a time; by default one a core."
     )
     lease_seconds: Seconds = Field(
         timedelta(seconds=45), description="How long a claim holds without a renewal."
