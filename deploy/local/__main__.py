@@ -173,6 +173,8 @@ def be_deaf() -> None:
 def main() -> int:
     arguments = vars(parsed())
     signal.signal(signal.SIGTERM, stop)
+    # a shell that starts us in the background has us ignore it, and whoever sends it means it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     local = Local(arguments.pop("root").resolve(), Console())
     command: Callable[..., int] = getattr(local, arguments.pop("command"))
     try:
