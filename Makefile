@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-chaos coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-chaos chaos coverage gate \
 	check lint types imports fmt verify generate requirements upgrade
 
 ##@ See it work
@@ -56,7 +56,10 @@ test-guards: setup ## Each guard of the ledger taken away once: a test must turn
 test-e2e: setup ## Documents through every service
 	$(WITH_SERVERS) $(PYTEST) tests/e2e
 
-test-chaos: setup ## Documents through every service while things break
+test-chaos: setup ## Documents through every service while things break: the quickest scenarios
+	$(WITH_SERVERS) $(PYTEST) -m smoke tests/chaos
+
+chaos: setup ## Every fault there is, with a table at the end; ARGS="--rounds 10" for more trials
 	$(WITH_SERVERS) $(PYTEST) tests/chaos
 
 coverage: test-unit test-fast gate ## Branch coverage of the rules, the worker runtime and the use cases
