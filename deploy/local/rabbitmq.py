@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Final
@@ -85,6 +86,16 @@ class RabbitMQ(Server):
     def kill(self) -> None:
         super().kill()
         self._epmd.kill()
+
+    def control(self, *arguments: str) -> None:
+        """Run `rabbitmqctl` against the node; raise CalledProcessError when it fails."""
+        subprocess.run(
+            [f"{PROGRAMS}/rabbitmqctl", *arguments],
+            env=self._environment(),
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+        )
 
     def _start_epmd(self) -> None:
         """Start the port mapper as a child of ours: Erlang would leave one behind."""

@@ -1,0 +1,1 @@
+"""The same tasks and the same faults through stock Dramatiq and through docmill."""
