@@ -121,13 +121,6 @@ def test_what_an_erase_left_behind_is_found(ledger: Desk, audit: PostgresAudit) 
     assert broken(audit) == {Invariant.I5}
 
 
-def test_a_held_document_does_not_hang(ledger: Desk, audit: PostgresAudit) -> None:
-    ledger.accept()
-    ledger.do("DELETE FROM task")
-    ledger.do("UPDATE document SET hold_reason = 'waiting for an operator'")
-    assert audit.all_violations() == []
-
-
 def test_documents_that_did_not_change_lately_are_left_out(
     ledger: Desk, audit: PostgresAudit
 ) -> None:

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from docmill.adapters.postgres.documents import Documents
 from docmill.domain.document import Priority
 from docmill.domain.task import Pool
 from docmill.ports import Beat
-from tests.stack.ledger import Desk, desk, product
+from tests.stack.ledger import TENANT, Desk, desk, product
 
 
 @pytest.fixture
@@ -245,3 +246,53 @@ def test_a_renewal_before_the_reaper_saves_the_claim(ledger: Desk) -> None:
     ledger.ledger.renew([claim])
     assert [ledger.dispatch.take_back(each) for each in expired] == [False]
     assert ledger.ledger.live([claim])
+
+
+# ── pauses ──────────────────────────────────────────────────────────────────────────────────────
+def reports(ledger: Desk, *down: str, worker: str, pool: Pool = Pool.VALIDATOR) -> None:
+    ledger.ledger.beat(
+        Beat(worker=worker, pool=pool, slots=2, build="t", languages=[], memory=0, down=down)
+    )
+
+
+def test_a_pool_pauses_when_half_of_its_workers_report_the_same(ledger: Desk) -> None:
+    ledger.accept()
+    reports(ledger, "s3", worker="a")
+    reports(ledger, worker="b")
+    reports(ledger, "disk", worker="c")
+    reports(ledger, "s3", worker="d")
+    assert ledger.pick(Pool.VALIDATOR) == []
+    assert [dict(row) for row in ledger.dispatch.paused()] == [
+        {"pool": "validator", "dependency": "s3"}
+    ]
+    reports(ledger, worker="a")
+    assert ledger.dispatch.paused() == []
+    assert len(ledger.pick(Pool.VALIDATOR)) == 1
+
+
+def test_a_pool_pauses_for_itself_alone(ledger: Desk) -> None:
+    ledger.accept()
+    reports(ledger, "s3", worker="a", pool=Pool.OCR)
+    assert len(ledger.pick(Pool.VALIDATOR)) == 1
+
+
+def test_who_is_gone_holds_nobody_up(ledger: Desk) -> None:
+    ledger.accept()
+    reports(ledger, "s3", worker="a")
+    ledger.do("UPDATE worker SET seen = now() - interval '31 s'")
+    assert len(ledger.pick(Pool.VALIDATOR)) == 1
+
+
+def test_a_document_says_what_it_waits_for(ledger: Desk) -> None:
+    document = ledger.accept().document
+    documents = Documents(ledger.database)
+    reports(ledger, "s3", worker="a")
+    held = documents.get(TENANT, document)
+    assert held
+    assert held.hold_reason == "validator waits for s3"
+    reports(ledger, worker="a")
+    ledger.work_off()
+    reports(ledger, "s3", worker="a")
+    ready = documents.get(TENANT, document)
+    assert ready
+    assert ready.hold_reason is None

@@ -34,6 +34,7 @@ def settings(database_url: str, rabbitmq_url: str) -> DispatcherSettings:
         tick_seconds=timedelta(milliseconds=50),
         rehint_seconds=timedelta(seconds=1.5),
         sweep_seconds=timedelta(seconds=0.5),
+        lease_seconds=timedelta(seconds=1),  # of grace after the server's start
     )
 
 

@@ -188,14 +188,27 @@ def test_an_outage_is_waited_out() -> None:
     server = Server(down=True)
     breaker = Breaker({StoreDown: Dependency("s3", server.ping)}, pause=0.01)
     assert breaker.confirms(StoreDown("all of it"))
-    waits: list[float] = []
+    assert breaker.down == ("s3",)
 
     def wait(seconds: float) -> None:
-        waits.append(seconds)
-        server.down = len(waits) < 3
+        server.down = False
+        until(lambda: not breaker.down)
 
     breaker.wait(wait)
-    assert waits == [0.01] * 3
+
+
+def test_openings_and_closings_are_told() -> None:
+    server, told = Server(down=True), list[tuple[str, ...]]()
+    breaker = Breaker(
+        {StoreDown: Dependency("s3", server.ping)},
+        pause=0.01,
+        changed=lambda: told.append(breaker.down),
+    )
+    assert breaker.confirms(StoreDown("all of it"))
+    assert breaker.confirms(StoreDown("still"))
+    server.down = False
+    until(lambda: len(told) == 2)
+    assert told == [("s3",), ()]
 
 
 def test_what_has_no_probe_is_not_waited_for() -> None:

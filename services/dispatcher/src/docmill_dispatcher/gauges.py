@@ -7,7 +7,9 @@ from docmill.adapters.postgres.connection import Row
 from docmill.adapters.postgres.dispatch import PostgresDispatch
 from docmill.domain.task import Pool, Stage, TaskState
 from docmill.ops import metrics
+from docmill.ops.logging import logger
 
+log = logger(__name__)
 STATES: Final = (TaskState.SCHEDULED, TaskState.READY, TaskState.QUEUED, TaskState.RUNNING)
 
 
@@ -16,6 +18,7 @@ def show(ledger: PostgresDispatch) -> None:
     _show_depth(ledger.depth())
     _show_crews(ledger.crews())
     _show_dead(ledger.dead())
+    _show_paused(ledger.paused())
 
 
 def _show_depth(rows: Iterable[Row]) -> None:
@@ -39,3 +42,11 @@ def _show_dead(rows: Iterable[Row]) -> None:
     dead = {row["stage"]: row["tasks"] for row in rows}
     for stage in Stage:
         metrics.QUEUE_DEAD.labels(stage).set(dead.get(stage.value, 0))
+
+
+def _show_paused(rows: Iterable[Row]) -> None:
+    waits = {row["pool"]: row["dependency"] for row in rows}
+    for pool in Pool:
+        metrics.POOL_PAUSED.labels(pool).set(pool.value in waits)
+    for pool, dependency in waits.items():
+        log.warning("pool_paused", pool=pool, dependency=dependency)

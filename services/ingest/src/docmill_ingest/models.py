@@ -58,7 +58,9 @@ class DocumentBody(BaseModel):
     correlation_id: str
     pages: ProgressBody
     failure: FailureBody | None
-    hold_reason: str | None
+    hold_reason: str | None = Field(
+        description="What all of its work waits for; null while something can go on."
+    )
     accepted_at: datetime
     changed_at: datetime
     settled_at: datetime | None

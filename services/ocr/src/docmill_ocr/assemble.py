@@ -32,6 +32,8 @@ class Assemble:
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Need no setting."""
 
+    engine = ENGINE
+
     def warm(self) -> None:
         """Need nothing."""
 

@@ -26,6 +26,10 @@ class Recognise:
     def languages(self) -> tuple[str, ...]:
         return self._engine.languages
 
+    @property
+    def engine(self) -> str:
+        return self._engine.name
+
     def warm(self) -> None:
         if DEFAULT_LANGUAGE in self.languages:
             self._engine.warm([DEFAULT_LANGUAGE])
@@ -34,7 +38,7 @@ class Recognise:
         """Raise PageUnreadable for a page that cannot be decoded, UnknownLanguage."""
         image = _loaded(job)
         reading = Reader(self._engine, job.options.languages).read(image.view)
-        engine = f"{self._engine.name} {'+'.join(job.options.languages)}"
+        engine = f"{self.engine} {'+'.join(job.options.languages)}"
         page = _page_text(job.page, image, reading, engine)
         path = job.scratch / f"page-{job.page}.json"
         path.write_bytes(page_json(page))

@@ -29,6 +29,10 @@ class Thumbnail:
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Need no setting."""
 
+    @property
+    def engine(self) -> str:
+        return f"pillow {features.version('pil')}"
+
     def warm(self) -> None:
         """Load Pillow's codecs."""
         Image.init()
@@ -46,11 +50,7 @@ class Thumbnail:
                 failures.append(f"page {page.number}: {exc}")
         if not made:
             raise PageUnreadable("; ".join(failures[:3]))
-        return Outcome(made=made, engine=_engine(), facts={"failed": len(failures)})
-
-
-def _engine() -> str:
-    return f"pillow {features.version('pil')}"
+        return Outcome(made=made, engine=self.engine, facts={"failed": len(failures)})
 
 
 def _drawn(job: Job, media_type: str, page: PlannedPage, *, first: bool) -> Iterator[Made]:

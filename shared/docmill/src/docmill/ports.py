@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -170,6 +170,8 @@ class Beat:
     build: str
     languages: Sequence[str]
     memory: int
+    engines: Mapping[str, str] = field(default_factory=dict)  # by stage, with their versions
+    down: Sequence[str] = ()  # dependencies that do not answer it
 
 
 class Publisher(Protocol):

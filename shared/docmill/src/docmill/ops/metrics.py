@@ -184,6 +184,9 @@ QUEUE_OLDEST_SECONDS: Final = Gauge(
 QUEUE_DEAD: Final = Gauge("docmill_queue_dead", "Dead tasks kept for replay.", ["stage"])
 POOL_WORKERS: Final = Gauge("docmill_pool_workers", "Workers seen within 30 s.", ["pool"])
 POOL_SLOTS: Final = Gauge("docmill_pool_slots", "Slots of the workers seen.", ["pool"])
+POOL_PAUSED: Final = Gauge(
+    "docmill_pool_paused", "1 while half of its workers report the same dependency down.", ["pool"]
+)
 
 # ── workers ─────────────────────────────────────────────────────────────────────────────────────
 TASK_ATTEMPTS: Final = Counter(

@@ -23,6 +23,8 @@ _kept: list[bytes | bytearray] = []
 class Hostile:
     """Behaves like the method that the job's name names; `echo` is the good one."""
 
+    engine = "test 1"
+
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
 
@@ -178,7 +180,7 @@ def _outcome(job: Job, said: str) -> Outcome:
     path = job.scratch / "out"
     path.write_text(said)
     made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type="text/plain")
-    return Outcome(made=(made,), engine="hostile", facts={"said": said})
+    return Outcome(made=(made,), engine=Hostile.engine, facts={"said": said})
 
 
 STAGES = dict.fromkeys(Stage, Hostile)

@@ -38,7 +38,8 @@ def main() -> None:
         channel.send({"unfit": str(works), "trace": _trace(works.error)})
         sys.exit(1)
     missing += sandbox.enter(_confinement(setup))
-    channel.send({"missing": sorted(set(missing))})
+    engines = {stage: work.engine for stage, work in works.items()}
+    channel.send({"missing": sorted(set(missing)), "engines": engines})
     while True:
         _do_next(works, channel)
 

@@ -26,6 +26,7 @@ from docmill.domain.task import Pool, RetryPolicy, Stage
 from docmill.ops import metrics
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
+from docmill.ops.middleware import attempted
 from docmill.ports import Beat, Blobs, Delivery
 from docmill.work import broker, prctl
 from docmill.work.bench import Bench, InlineBench
@@ -78,6 +79,8 @@ class Identity:
         self._memory = memory
         self._languages = tuple(languages)
         self._missing: set[str] = set()
+        self._engines: dict[str, str] = {}
+        self.down: Callable[[], Sequence[str]] = tuple
         self.facts: dict[str, Any] = {
             "worker": self.worker,
             "slots": settings.slots,
@@ -96,10 +99,13 @@ class Identity:
             build=version("docmill"),
             languages=self._languages,
             memory=self._memory,
+            engines=dict(self._engines),
+            down=self.down(),
         )
 
     def greet(self, hello: Hello) -> None:
         """Note what a child told."""
+        self._engines.update(hello.engines)
         self.lacks(hello.missing)
 
     def lacks(self, protections: Sequence[str]) -> None:
@@ -137,6 +143,7 @@ def serve_children(trade: Trade, settings: ChildSettings) -> None:
         for _ in range(settings.slots):
             benches.append(ChildBench(shop))
             stack.callback(benches[-1].close)
+        attempted(lambda: benches[0].prepare(alone=False))  # tells what it is before any work
         _run(stack, frame, benches, blobs, disk=shop.root)
 
 
@@ -231,13 +238,15 @@ def _run(
 ) -> None:
     """Consume hints until told to leave, then drain."""
     supervisor = _supervisor(frame)
+    breaker = _breaker(frame, blobs, disk, supervisor)
+    frame.identity.down = lambda: breaker.down
     runner = Runner(
         frame.pool,
         frame.identity.worker,
         ledger=frame.ledger,
         benches=benches,
         supervisor=supervisor,
-        breaker=_breaker(frame, blobs, disk),
+        breaker=breaker,
     )
     settings = frame.settings
     worker = broker.worker(
@@ -286,7 +295,9 @@ def _supervisor(frame: Frame) -> Supervisor:
     return Supervisor(frame.ledger, frame.ledger, rhythm, frame.identity.beat)
 
 
-def _breaker(frame: Frame, blobs: Blobs | None, disk: Path | None) -> Breaker:
+def _breaker(
+    frame: Frame, blobs: Blobs | None, disk: Path | None, supervisor: Supervisor
+) -> Breaker:
     known: dict[type[DependencyDown], Dependency] = {
         DatabaseDown: Dependency("postgresql", frame.ledger.ping)
     }
@@ -294,7 +305,7 @@ def _breaker(frame: Frame, blobs: Blobs | None, disk: Path | None) -> Breaker:
         known[StoreDown] = Dependency("s3", blobs.probe)
     if disk is not None:
         known[DiskFull] = Dependency("disk", lambda: _write(disk))
-    return Breaker(known, pause=_BREAKER_PAUSE)
+    return Breaker(known, pause=_BREAKER_PAUSE, changed=supervisor.beat_soon)
 
 
 def _write(folder: Path) -> None:

@@ -73,6 +73,7 @@ class Hello:
     """What a child tells once it is warm and its sandbox is closed."""
 
     missing: tuple[str, ...]  # protections that this platform lacks
+    engines: Mapping[str, str]  # by stage, with their versions
 
 
 class ChildProcess:
@@ -168,7 +169,7 @@ class ChildProcess:
         if "unfit" in frame:
             log.error("child_unfit", trace=frame.get("trace"))
             raise ChildUnfit(str(frame["unfit"]))
-        return Hello(tuple(frame["missing"]))
+        return Hello(tuple(frame["missing"]), frame["engines"])
 
     @contextmanager
     def _deaths_explained(self) -> Iterator[None]:

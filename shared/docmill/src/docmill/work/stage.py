@@ -62,6 +62,13 @@ class StageWork(Protocol):
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Take the child's settings: the `DOCMILL_*` variables that hold no secret."""
 
+    @property
+    def engine(self) -> str:
+        """What makes the results, with its version: another one would give other bytes.
+
+        An outcome's `engine` begins with it; what the engine was asked for may follow.
+        """
+
     def warm(self) -> None:
         """Load what is slow to load; called once, before the sandbox closes."""
 

@@ -111,6 +111,10 @@ class PostgresDispatch:
         """Count the workers and slots of each pool that were seen lately."""
         return self._rows("crews", seen=SEEN)
 
+    def paused(self) -> Sequence[Row]:
+        """List the pools that wait for a dependency, and for which."""
+        return self._rows("paused")
+
     def dead(self) -> Sequence[Row]:
         """Count the dead tasks of each stage."""
         return self._rows("dead")
@@ -151,13 +155,18 @@ class PostgresDispatch:
         self._database.run(lambda c: c.execute(SQL["unhint_all"]))
 
     def pick(self, pool: Pool) -> list[Dispatched]:
-        """Fill the pool's window fairly; empty when another dispatcher picks for it now."""
+        """Fill the pool's window fairly.
+
+        Empty when another dispatcher picks for it now, or the pool waits for a dependency.
+        """
         return self._database.run(lambda connection: self._pick(connection, pool))
 
     def _pick(self, connection: Connection, pool: Pool) -> list[Dispatched]:
         if not _first(connection, "try_lock_pool", space=LOCK_SPACE, pool=pool)["got"]:
             return []
         state = _first(connection, "pool_state", pool=pool, seen=SEEN)
+        if state["paused"]:
+            return []
         counts = _all(connection, "live_counts", pool=pool)
         size = window(
             state["slots"],

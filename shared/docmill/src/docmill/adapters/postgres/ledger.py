@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from psycopg.types.json import Jsonb
+
 from docmill.adapters.postgres.bell import DOCUMENT, READY
 from docmill.adapters.postgres.commit import record
 from docmill.adapters.postgres.connection import Connection, Row
@@ -115,6 +117,8 @@ class PostgresLedger:
             "build": beat.build,
             "languages": list(beat.languages),
             "memory": beat.memory,
+            "engines": Jsonb(dict(beat.engines)),
+            "down": list(beat.down),
         }
         self._execute("beat", parameters)
 

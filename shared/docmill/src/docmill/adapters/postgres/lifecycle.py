@@ -104,7 +104,10 @@ def _retry(held: Locked, by: str) -> Answer:
 
 
 def open_run(held: Locked, *, reason: str, by: str) -> None:
-    """Open the next run with the last one's options; what that one made is carried over."""
+    """Open the next run with the last one's options.
+
+    What that one made is carried over as far as today's engines would make the same.
+    """
     before = held.run
     last = _one(held, "last_options")
     held.run = before + 1
@@ -116,12 +119,12 @@ def open_run(held: Locked, *, reason: str, by: str) -> None:
     }
     held.row |= {"failure_code": None, "failure_detail": None}
     held.connection.execute(_INSERT_RUN, opened)
-    for query in ("carry_pages", "carry_outputs", "carry_artifacts"):
-        held.connection.execute(SQL[query], unit)
     held.tell("run_opened", reason=reason, by=by)
     if last["plan"] is None:
         held.add_tasks(Stage.VALIDATE)
         return
+    for query in ("carry_pages", "carry_outputs", "carry_artifacts"):
+        held.connection.execute(SQL[query], unit)
     _add_missing(held, Options.from_json(last["options"]))
     held.settle()
 

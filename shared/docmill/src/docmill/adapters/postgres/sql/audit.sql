@@ -9,7 +9,7 @@ SELECT d.id AS document, 'no live blob under ' || d.key AS detail
 -- A document that is to come to an end, but nothing is left that would bring it there.
 SELECT d.id AS document, 'run ' || d.run || ' is ' || d.state || ' without an open task' AS detail
   FROM document d
- WHERE d.state IN ('received', 'processing') AND d.hold_reason IS NULL
+ WHERE d.state IN ('received', 'processing')
    AND NOT EXISTS (SELECT FROM task t WHERE t.document_id = d.id AND t.run = d.run
                       AND t.stage IN ('validate', 'recognise', 'assemble')
                       AND t.state IN ('scheduled', 'ready', 'queued', 'running'));

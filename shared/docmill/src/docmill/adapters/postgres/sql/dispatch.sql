@@ -89,8 +89,13 @@ SELECT pg_try_advisory_xact_lock(%(space)s, hashtext(%(pool)s)) AS got;
 -- name: pool_state
 SELECT c.vtime, c.task_seconds,
        greatest(2, (SELECT coalesce(sum(slots), 0) FROM worker w
-                     WHERE w.pool = c.pool AND w.seen > now() - %(seen)s))::integer AS slots
+                     WHERE w.pool = c.pool AND w.seen > now() - %(seen)s))::integer AS slots,
+       EXISTS (SELECT FROM paused_pool p WHERE p.pool = c.pool) AS paused
   FROM pool_clock c WHERE c.pool = %(pool)s;
+
+-- name: paused
+-- The pools that wait for a dependency, as their own workers say.
+SELECT pool, dependency FROM paused_pool;
 
 -- name: live_counts
 -- Queued and running per tenant, from their small partial index.

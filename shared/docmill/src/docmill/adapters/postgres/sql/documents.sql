@@ -11,7 +11,16 @@ SELECT d.*, r.options, progress.*
               ) AS pages_done,
               (SELECT count(*) FROM page AS p
                 WHERE p.document_id = d.id AND p.run = d.run AND p.failure_code IS NOT NULL
-              ) AS pages_failed
+              ) AS pages_failed,
+              (SELECT CASE WHEN bool_and(w.pool IS NOT NULL)
+                           THEN string_agg(DISTINCT w.pool || ' waits for ' || w.dependency, ', ')
+                       END
+                 FROM task AS t LEFT JOIN paused_pool AS w ON w.pool = t.pool
+                WHERE d.state IN ('received', 'processing')
+                  AND t.document_id = d.id AND t.run = d.run
+                  AND t.stage IN ('validate', 'recognise', 'assemble')
+                  AND t.state IN ('scheduled', 'ready', 'queued', 'running')
+              ) AS hold_reason
        ) AS progress
  WHERE d.tenant_id = %(tenant)s AND d.state <> 'erasing'
 

@@ -108,10 +108,12 @@ SELECT d.id, e.url, e.secret, d.kind, d.document_id AS document, d.created_at AS
   FROM delivery d JOIN endpoint e ON e.id = d.endpoint_id WHERE d.id = %(delivery)s;
 
 -- name: beat
-INSERT INTO worker (id, pool, slots, build, languages, memory)
-VALUES (%(worker)s, %(pool)s, %(slots)s, %(build)s, %(languages)s, %(memory)s)
+INSERT INTO worker (id, pool, slots, build, languages, memory, engines, down)
+VALUES (%(worker)s, %(pool)s, %(slots)s, %(build)s, %(languages)s, %(memory)s, %(engines)s,
+       %(down)s)
     ON CONFLICT (id) DO UPDATE SET seen = now(), slots = excluded.slots,
-       languages = excluded.languages, memory = excluded.memory;
+       languages = excluded.languages, memory = excluded.memory, engines = excluded.engines,
+       down = excluded.down;
 
 -- name: leave
 DELETE FROM worker WHERE id = %(worker)s;

@@ -2,7 +2,11 @@
 SELECT tenant_id FROM document WHERE id = %(document)s AND state <> 'erasing';
 
 -- name: last_options
-SELECT options, plan FROM run WHERE document_id = %(document)s AND number = %(run)s;
+-- The plan only while the engine that made it is the present one: else all is done again.
+SELECT r.options, CASE WHEN engine_is_current('validate', o.engine) THEN r.plan END AS plan
+  FROM run r
+  LEFT JOIN output o ON o.document_id = r.document_id AND o.run = r.number AND o.stage = 'validate'
+ WHERE r.document_id = %(document)s AND r.number = %(run)s;
 
 -- name: carry_pages
 INSERT INTO page (document_id, run, number, source, reason, width, height, unit, facts)
@@ -11,17 +15,21 @@ SELECT document_id, %(run)s, number, source, reason, width, height, unit,
   FROM page WHERE document_id = %(document)s AND run = %(before)s;
 
 -- name: carry_outputs
--- Pointers to what an earlier run made of the same file with the same options.
+-- Pointers to what an earlier run made of the same file with the same options and engine version.
 INSERT INTO output (document_id, run, stage, page, token, engine, facts, at)
-SELECT document_id, %(run)s, stage, page, token, engine, facts, at FROM output
- WHERE document_id = %(document)s AND run = %(before)s
-   AND stage IN ('validate', 'recognise', 'thumbnail');
+SELECT o.document_id, %(run)s, o.stage, o.page, o.token, o.engine, o.facts, o.at FROM output o
+ WHERE o.document_id = %(document)s AND o.run = %(before)s
+   AND o.stage IN ('validate', 'recognise', 'thumbnail')
+   AND engine_is_current(o.stage, o.engine);
 
 -- name: carry_artifacts
 INSERT INTO artifact (document_id, run, kind, page, stage, task_page, key, sha256, size, media_type)
-SELECT document_id, %(run)s, kind, page, stage, task_page, key, sha256, size, media_type
-  FROM artifact WHERE document_id = %(document)s AND run = %(before)s
-   AND stage IN ('validate', 'recognise', 'thumbnail');
+SELECT a.document_id, %(run)s, a.kind, a.page, a.stage, a.task_page, a.key, a.sha256, a.size,
+       a.media_type
+  FROM artifact a
+  JOIN output o ON o.document_id = a.document_id AND o.run = %(run)s AND o.stage = a.stage
+   AND o.page = a.task_page
+ WHERE a.document_id = %(document)s AND a.run = %(before)s;
 
 -- name: missing_units
 -- What the new run still has to do: pages without a stored text, and the thumbnails.

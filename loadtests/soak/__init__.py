@@ -1,0 +1,1 @@
+"""Everything at once: producers, failing work and a schedule of faults."""

@@ -1,0 +1,2 @@
+-- Told from the paused pools since this release.
+ALTER TABLE document DROP COLUMN hold_reason;
