@@ -1,5 +1,10 @@
 import io
+import itertools
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -115,3 +120,34 @@ def test_a_store_that_refuses_us_is_down_for_us(blob_settings: StoreSettings) ->
 def test_a_bucket_that_is_gone_is_an_outage(blob_settings: StoreSettings) -> None:
     with pytest.raises(StoreDown):
         S3Blobs(connect(blob_settings), f"gone-{uuid4().hex}").ping()
+
+
+def test_a_fetch_from_a_server_that_drips_can_be_ended(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        threading.Thread(target=_drip, args=[server], daemon=True).start()
+        client = connect(
+            StoreSettings(
+                s3_endpoint=f"http://127.0.0.1:{port}", s3_access_key="k", s3_secret_key="s"
+            )
+        )
+        calls = itertools.count()
+
+        def check() -> None:
+            if next(calls) == 3:
+                raise TimeoutError
+
+        with closing(client), pytest.raises(TimeoutError):
+            S3Blobs(client, "b").fetch("k", tmp_path / "got", check)
+    assert next(calls) == 4
+
+
+def _drip(server: socket.socket) -> None:
+    """Answer one request with a byte now and then, of a million that were promised."""
+    connection, _ = server.accept()
+    with connection, suppress(OSError):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            connection.sendall(b"x")
+            threading.Event().wait(0.05)

@@ -33,8 +33,11 @@ class Faulty:
         self._real = real
         self.faults: dict[str, Exception] = {}
         self.times: dict[str, int] = {}  # how often still; for ever where it is not named
+        self.instead: dict[str, Any] = {}  # what to call instead
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.instead:
+            return self.instead[name]
         if name in self.faults and self._spends(name):
             return self._raising(self.faults[name])
         return getattr(self._real, name)

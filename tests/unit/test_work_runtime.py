@@ -225,7 +225,7 @@ class Shelf:
     content: dict[str, bytes]
     fetched: list[str] = field(default_factory=list)
 
-    def fetch(self, key: str, path: Path) -> Stored:
+    def fetch(self, key: str, path: Path, check: Callable[[], None]) -> Stored:
         self.fetched.append(key)
         if key not in self.content:
             raise BlobMissing(key)
@@ -266,6 +266,50 @@ def test_other_bytes_are_neither_given_nor_kept(larder: Larder, tmp_path: Path) 
         larder.give("none", None, tmp_path / "given")
     assert not (tmp_path / "given").exists()
     assert list((tmp_path / "larder").iterdir()) == []
+
+
+def test_a_child_of_our_own_user_gets_a_copy(larder: Larder, tmp_path: Path) -> None:
+    larder.give("a", None, tmp_path / "given")
+    (tmp_path / "given").write_bytes(b"changed by a hostile child")
+    larder.give("a", None, tmp_path / "next")
+    assert (tmp_path / "next").read_bytes() == b"aaaa"
+
+
+def test_what_nobody_uses_is_forgotten(shelf: Shelf, tmp_path: Path) -> None:
+    larder = Larder(tmp_path / "larder", cast("Blobs", shelf), Access(None), size=10, age=0.05)
+    larder.give("a", None, tmp_path / "given")
+    larder.forget_old()
+    assert len(list((tmp_path / "larder").iterdir())) == 1
+
+    def forgotten() -> bool:
+        larder.forget_old()
+        return not list((tmp_path / "larder").iterdir())
+
+    until(forgotten)
+
+
+def test_waiting_for_another_fetch_can_be_given_up(shelf: Shelf, tmp_path: Path) -> None:
+    fetching, arrived = threading.Event(), threading.Event()
+    real = shelf.fetch
+
+    def slow(key: str, path: Path, check: Callable[[], None]) -> Stored:
+        fetching.set()
+        arrived.wait()
+        return real(key, path, check)
+
+    shelf.fetch = slow  # type: ignore[method-assign]
+    larder = Larder(tmp_path / "larder", cast("Blobs", shelf), Access(None), size=10)
+    thread = threading.Thread(target=larder.give, args=["a", None, tmp_path / "first"])
+    thread.start()
+    fetching.wait()
+
+    def check() -> None:
+        raise Stopped(Stop.LOST)
+
+    with pytest.raises(Stopped):
+        larder.give("a", None, tmp_path / "second", check)
+    arrived.set()
+    thread.join()
 
 
 def test_threads_wait_for_one_fetch(larder: Larder, shelf: Shelf, tmp_path: Path) -> None:

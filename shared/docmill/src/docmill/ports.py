@@ -1,6 +1,6 @@
 """What docmill needs from the world, in its own words."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,8 +52,11 @@ class Blobs(Protocol):
     ) -> AbstractContextManager[BinaryIO]:
         """Open bytes start to end (inclusive, as in HTTP ranges); raise BlobMissing."""
 
-    def fetch(self, key: str, path: Path) -> Stored:
-        """Write the blob to a new file, hashing on the way; raise BlobMissing."""
+    def fetch(self, key: str, path: Path, check: Callable[[], None] = ...) -> Stored:
+        """Write the blob to a new file, hashing on the way; raise BlobMissing.
+
+        `check` is called with whatever arrives, however little, and raises to end it.
+        """
 
     def head(self, key: str) -> Stored | None:
         """Tell size and time of a blob, or None; the SHA-256 where the store keeps it."""

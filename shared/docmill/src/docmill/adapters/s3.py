@@ -3,9 +3,9 @@
 import base64
 import hashlib
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeAlias, cast
@@ -19,6 +19,8 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
 )
+from urllib3 import HTTPResponse
+from urllib3.exceptions import HTTPError
 
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
@@ -67,6 +69,10 @@ def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
     return measure(client)
 
 
+def _go_on() -> None:
+    """Nothing ends the transfer."""
+
+
 class Source(Protocol):
     """What `put` reads from."""
 
@@ -108,12 +114,20 @@ class S3Blobs:
         finally:
             reader.close()
 
-    def fetch(self, key: str, path: Path) -> Stored:
+    def fetch(self, key: str, path: Path, check: Callable[[], None] = _go_on) -> Stored:
         digest, size = hashlib.sha256(), 0
-        with self.open(key) as body, path.open("wb") as file:
-            while chunk := body.read(CHUNK_BYTES):
+        with _translated(key), ExitStack() as stack:
+            got = self._client.get_object(Bucket=self._bucket, Key=key)
+            stack.callback(got["Body"].close)
+            # `read` would wait for a whole chunk, which a server that drips never sends
+            raw = cast("HTTPResponse", got["Body"].__enter__())
+            file = stack.enter_context(path.open("wb"))
+            while chunk := raw.read1(CHUNK_BYTES):
+                check()
                 digest.update(chunk)
                 size += file.write(chunk)
+        if size != got["ContentLength"]:
+            raise StoreDown(f"{key}: ended after {size} of {got['ContentLength']} bytes")
         return Stored(key=key, size=size, sha256=digest.digest())
 
     def head(self, key: str) -> Stored | None:
@@ -345,7 +359,7 @@ def _translated(key: str) -> Iterator[None]:
         if status >= _SERVER_ERROR or status in _NOT_NOW:
             raise StoreDown(f"{key}: {error}") from error
         raise
-    except (HTTPClientError, ConnectionError, IncompleteReadError) as error:
+    except (HTTPClientError, ConnectionError, IncompleteReadError, HTTPError) as error:
         raise StoreDown(f"{key}: {error}") from error
 
 

@@ -98,6 +98,15 @@ class BlobsContract:
         with pytest.raises(BlobMissing):
             blobs.fetch("nothing", tmp_path / "got")
 
+    def test_a_fetch_ends_when_its_check_raises(self, blobs: Blobs, tmp_path: Path) -> None:
+        blobs.put("k", io.BytesIO(bytes(1000)), media_type="text/plain")
+
+        def check() -> None:
+            raise TimeoutError
+
+        with pytest.raises(TimeoutError):
+            blobs.fetch("k", tmp_path / "got", check)
+
     def test_deleting_twice_is_safe(self, blobs: Blobs) -> None:
         blobs.put("k", io.BytesIO(SMALL), media_type="x/y")
         blobs.put("other", io.BytesIO(SMALL), media_type="x/y")

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,8 +44,9 @@ class MemoryBlobs:
         content, _ = self._blobs[key]
         yield io.BytesIO(content[start : None if end is None else end + 1])
 
-    def fetch(self, key: str, path: Path) -> Stored:
+    def fetch(self, key: str, path: Path, check: Callable[[], None] = lambda: None) -> Stored:
         with self.open(key) as body:
+            check()
             path.write_bytes(body.read())
         return self._stored(key)
 

@@ -4,7 +4,7 @@ import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from docmill.domain.document import Artifact
-from docmill.domain.errors import DocmillError
+from docmill.domain.errors import DocmillError, StoreDown
 from docmill.domain.key import artifact_key
 from docmill.domain.rejection import MissingOriginal
 from docmill.domain.task import Claim, Pool, Stage
@@ -25,12 +25,14 @@ from docmill.work.adopt import Adopted, adopt
 from docmill.work.failure import ChildCrashed, DiskFull
 from docmill.work.folder import Access, ChildFolder
 from docmill.work.grip import Grip
-from docmill.work.larder import Larder
+from docmill.work.larder import Larder, compare
 from docmill.work.process import ChildPlan, ChildProcess, Hello
 from docmill.work.spawner import Spawner
 from docmill.work.stage import Job, Outcome
 
 log = logger(__name__)
+
+_LOOK = 0.1  # seconds between looks whether a transfer is still worth it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +89,13 @@ class ChildBench:
             self._next = self._started()
         try:
             with _timed(claim, Step.FETCH), _own_disk():
-                job = self._job(claim, child.folder)
+                job = self._job(claim, child.folder, self._bounded(grip, "fetching"))
             grip.check()
             with _timed(claim, Step.RUN):
                 within = self._shop.deadline(claim.stage)
                 outcome = child.run(job, within=within, check=grip.check)
             with _timed(claim, Step.STORE), _own_disk():
-                return self._stored(claim, child, outcome)
+                return self._stored(claim, child, outcome, self._bounded(grip, "storing"))
         except ChildCrashed:
             child.fit, child.crashed = False, True
             raise
@@ -142,43 +144,60 @@ class ChildBench:
             child.end()
             metrics.CHILDREN_ENDED.labels(self._shop.pool, why).inc()
 
-    def _job(self, claim: Claim, folder: ChildFolder) -> Job:
+    def _bounded(self, grip: Grip, what: str) -> Callable[[], None]:
+        """Return the check of a transfer: it ends with the claim, and has its time."""
+        within = self._shop.deadline(grip.claim.stage).total_seconds()
+        until = time.monotonic() + within
+
+        def check() -> None:
+            grip.check()
+            if time.monotonic() > until:
+                raise StoreDown(f"{what} took longer than {within:.0f} s")
+
+        return check
+
+    def _job(self, claim: Claim, folder: ChildFolder, check: Callable[[], None]) -> Job:
         original = folder.inputs / "original"
-        self._give_original(claim, original)
+        self._give_original(claim, original, check)
         return Job(
             stage=claim.stage,
             page=claim.page,
             options=claim.options,
             original=original,
             name=claim.name,
-            pages=self._pages(claim, folder),
+            pages=self._pages(claim, folder, check),
             plan=claim.plan,
             scratch=folder.fresh_scratch(),
             limits={**self._shop.limits, "max_pages": claim.max_pages},
         )
 
-    def _give_original(self, claim: Claim, to: Path) -> None:
+    def _give_original(self, claim: Claim, to: Path, check: Callable[[], None]) -> None:
         if claim.key is None:
             raise MissingOriginal
         try:
-            self._shop.larder.give(claim.key, claim.sha256, to)
+            self._shop.larder.give(claim.key, claim.sha256, to, check)
         except BlobMissing as error:
             raise MissingOriginal from error
 
-    def _pages(self, claim: Claim, folder: ChildFolder) -> dict[int, Path]:
+    def _pages(
+        self, claim: Claim, folder: ChildFolder, check: Callable[[], None]
+    ) -> dict[int, Path]:
         if claim.stage is not Stage.ASSEMBLE:
             return {}
         artifacts = self._shop.ledger.inputs(claim)
         paths = {each.page: folder.inputs / f"page-{each.page}" for each in artifacts}
 
         def fetch(artifact: Artifact) -> None:
-            self._shop.blobs.fetch(artifact.key, paths[artifact.page])
+            stored = self._shop.blobs.fetch(artifact.key, paths[artifact.page], check)
+            compare(artifact.key, stored.sha256, artifact.sha256)
             self._shop.access.readable(paths[artifact.page])
 
         list(self._shop.hands.map(fetch, artifacts))
         return paths
 
-    def _stored(self, claim: Claim, child: ChildProcess, outcome: Outcome) -> Product:
+    def _stored(
+        self, claim: Claim, child: ChildProcess, outcome: Outcome, check: Callable[[], None]
+    ) -> Product:
         kept = self._shop.root / f"kept-{child.pid}"
         kept.mkdir(mode=0o700, exist_ok=True)
         try:
@@ -186,20 +205,23 @@ class ChildBench:
                 adopt(made, kept / str(number), most=self._shop.plan.file_size)
                 for number, made in enumerate(outcome.made)
             ]
-            artifacts = self._put(claim, adopted)
+            artifacts = self._put(claim, adopted, check)
         finally:
             shutil.rmtree(kept, ignore_errors=True)
         return Product(artifacts=artifacts, engine=outcome.engine, facts=outcome.facts)
 
-    def _put(self, claim: Claim, adopted: Sequence[Adopted]) -> Sequence[Artifact]:
+    def _put(
+        self, claim: Claim, adopted: Sequence[Adopted], check: Callable[[], None]
+    ) -> Sequence[Artifact]:
+        """Store all at once; what still waits for the store when `check` raises is left to it."""
         if claim.document is None:
             raise MissingOriginal
-        document = claim.document
-        if len(adopted) == 1:  # most tasks: no need to wake another thread
-            return (self._put_one(claim, document, adopted[0]),)
-        return tuple(
-            self._shop.hands.map(lambda each: self._put_one(claim, document, each), adopted)
-        )
+        puts = [
+            self._shop.hands.submit(self._put_one, claim, claim.document, each) for each in adopted
+        ]
+        while wait(puts, timeout=_LOOK).not_done:
+            check()
+        return tuple(put.result() for put in puts)
 
     def _put_one(self, claim: Claim, document: UUID, adopted: Adopted) -> Artifact:
         made = adopted.made

@@ -144,7 +144,7 @@ def serve_children(trade: Trade, settings: ChildSettings) -> None:
             benches.append(ChildBench(shop))
             stack.callback(benches[-1].close)
         attempted(lambda: benches[0].prepare(alone=False))  # tells what it is before any work
-        _run(stack, frame, benches, blobs, disk=shop.root)
+        _run(stack, frame, benches, blobs, shop)
 
 
 def serve_inline(
@@ -201,7 +201,13 @@ def _shop(trade: Trade, settings: ChildSettings, frame: Frame, blobs: Blobs) -> 
             spawner=spawner,
             plan=_plan(trade, settings),
             alone_memory=settings.alone_memory,
-            larder=Larder(root / "larder", blobs, access, size=settings.cache_size),
+            larder=Larder(
+                root / "larder",
+                blobs,
+                access,
+                size=settings.cache_size,
+                age=settings.cache_seconds.total_seconds(),
+            ),
             blobs=blobs,
             ledger=frame.ledger,
             hands=hands,
@@ -234,11 +240,11 @@ def _run(
     frame: Frame,
     benches: Sequence[Bench],
     blobs: Blobs | None = None,
-    disk: Path | None = None,
+    shop: Shop | None = None,
 ) -> None:
     """Consume hints until told to leave, then drain."""
-    supervisor = _supervisor(frame)
-    breaker = _breaker(frame, blobs, disk, supervisor)
+    supervisor = _supervisor(frame, shop)
+    breaker = _breaker(frame, blobs, shop, supervisor)
     frame.identity.down = lambda: breaker.down
     runner = Runner(
         frame.pool,
@@ -285,26 +291,29 @@ def _stop_on_signals(supervisor: Supervisor) -> threading.Event:
     return stop
 
 
-def _supervisor(frame: Frame) -> Supervisor:
+def _supervisor(frame: Frame, shop: Shop | None) -> Supervisor:
     settings = frame.settings
     rhythm = Rhythm(
         watch=settings.watch_seconds.total_seconds(),
         renew=settings.renew_seconds.total_seconds(),
         margin=settings.lease_margin_seconds.total_seconds(),
     )
-    return Supervisor(frame.ledger, frame.ledger, rhythm, frame.identity.beat)
+    beat = frame.identity.beat
+    if shop is None:
+        return Supervisor(frame.ledger, frame.ledger, rhythm, beat)
+    return Supervisor(frame.ledger, frame.ledger, rhythm, beat, shop.larder.forget_old)
 
 
 def _breaker(
-    frame: Frame, blobs: Blobs | None, disk: Path | None, supervisor: Supervisor
+    frame: Frame, blobs: Blobs | None, shop: Shop | None, supervisor: Supervisor
 ) -> Breaker:
     known: dict[type[DependencyDown], Dependency] = {
         DatabaseDown: Dependency("postgresql", frame.ledger.ping)
     }
     if blobs is not None:
         known[StoreDown] = Dependency("s3", blobs.probe)
-    if disk is not None:
-        known[DiskFull] = Dependency("disk", lambda: _write(disk))
+    if shop is not None:
+        known[DiskFull] = Dependency("disk", lambda: _write(shop.root))
     return Breaker(known, pause=_BREAKER_PAUSE, changed=supervisor.beat_soon)
 
 

@@ -1,7 +1,12 @@
 """Files fetched from the store, kept by this worker so that a document is fetched once."""
 
+import shutil
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -11,6 +16,7 @@ from docmill.ports import Blobs
 from docmill.work.folder import Access
 
 _STRIPES: Final = 16
+_LOOK: Final = 0.2  # seconds between looks whether a wait is still worth it
 
 
 class WrongBytes(Transient):
@@ -19,44 +25,95 @@ class WrongBytes(Transient):
     code = "wrong_bytes"
 
 
+@dataclass(slots=True)
+class Kept:
+    """A file and when it was last asked for."""
+
+    path: Path
+    size: int
+    used: float  # on the monotonic clock
+
+
+def _go_on() -> None:
+    """Nothing ends the wait."""
+
+
 class Larder:
     """Blobs by key in a directory of bounded size; the least recently used go first.
 
-    Any number of threads may use it. Children never see the directory, only links of single files.
+    Any number of threads may use it. Children never see the directory. They get links of single
+    files, which are not theirs to write; where a child is our own user, copies.
     """
 
-    def __init__(self, folder: Path, blobs: Blobs, access: Access, *, size: int) -> None:
+    def __init__(
+        self, folder: Path, blobs: Blobs, access: Access, *, size: int, age: float = 300
+    ) -> None:
         self._folder = folder
         self._blobs = blobs
         self._access = access
         self._room = size
-        self._kept: OrderedDict[str, tuple[Path, int]] = OrderedDict()
+        self._age = age
+        self._kept: OrderedDict[str, Kept] = OrderedDict()  # the longest unused first
         self._lock = threading.Lock()
         self._fetching = [threading.Lock() for _ in range(_STRIPES)]
         folder.mkdir(mode=0o700)
 
-    def give(self, key: str, sha256: bytes | None, to: Path) -> None:
-        """Put the blob where a child may read it; raise BlobMissing, StoreDown or WrongBytes."""
-        with self._fetching[hash(key) % _STRIPES]:
+    def give(
+        self, key: str, sha256: bytes | None, to: Path, check: Callable[[], None] = _go_on
+    ) -> None:
+        """Put the blob where a child may read it; raise BlobMissing, StoreDown or WrongBytes.
+
+        `check` is called often and raises to give up.
+        """
+        with self._turn(key, check):
             if self._given(key, to):
                 return
             path = self._folder / uuid4().hex
-            size = self._fetch(key, sha256, path)
-            to.hardlink_to(path)
+            size = self._fetch(key, sha256, path, check)
+            self._hand_over(path, to)
             self._keep(key, path, size)
+
+    def forget_old(self) -> None:
+        """Delete what nobody has used for `age` seconds: it may have been erased."""
+        with self._lock:
+            while self._kept and time.monotonic() - self._first.used > self._age:
+                self._drop()
+
+    @property
+    def _first(self) -> "Kept":
+        return next(iter(self._kept.values()))
+
+    @contextmanager
+    def _turn(self, key: str, check: Callable[[], None]) -> Iterator[None]:
+        """Wait while another thread may be fetching the same."""
+        lock = self._fetching[hash(key) % _STRIPES]
+        while not lock.acquire(timeout=_LOOK):
+            check()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _given(self, key: str, to: Path) -> bool:
         with self._lock:
-            if key not in self._kept:
+            kept = self._kept.get(key)
+            if kept is None:
                 return False
             self._kept.move_to_end(key)
-            to.hardlink_to(self._kept[key][0])
+            kept.used = time.monotonic()
+            self._hand_over(kept.path, to)
             return True
 
-    def _fetch(self, key: str, sha256: bytes | None, path: Path) -> int:
+    def _hand_over(self, path: Path, to: Path) -> None:
+        if self._access.uid is None:  # a child of our own user could write to the very file
+            shutil.copyfile(path, to)
+        else:
+            to.hardlink_to(path)
+
+    def _fetch(self, key: str, sha256: bytes | None, path: Path, check: Callable[[], None]) -> int:
         try:
-            stored = self._blobs.fetch(key, path)
-            _compare(key, stored.sha256, sha256)
+            stored = self._blobs.fetch(key, path, check)
+            compare(key, stored.sha256, sha256)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -65,14 +122,18 @@ class Larder:
 
     def _keep(self, key: str, path: Path, size: int) -> None:
         with self._lock:
-            self._kept[key] = (path, size)
+            self._kept[key] = Kept(path, size, time.monotonic())
             self._room -= size
-            while self._room < 0 and len(self._kept) > 0:
-                _, (oldest, freed) = self._kept.popitem(last=False)
-                oldest.unlink()
-                self._room += freed
+            while self._room < 0 and self._kept:
+                self._drop()
+
+    def _drop(self) -> None:
+        _, oldest = self._kept.popitem(last=False)
+        oldest.path.unlink()
+        self._room += oldest.size
 
 
-def _compare(key: str, got: bytes | None, wanted: bytes | None) -> None:
+def compare(key: str, got: bytes | None, wanted: bytes | None) -> None:
+    """Raise WrongBytes when the hash of what came is not what was stored."""
     if wanted is not None and got != wanted:
         raise WrongBytes(key)

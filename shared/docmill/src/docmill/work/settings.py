@@ -78,6 +78,10 @@ class ChildSettings(WorkerSettings, StoreSettings):
     cache_mb: int = Field(
         1024, ge=1, description="Originals kept on disk so that a document is fetched once."
     )
+    cache_seconds: Seconds = Field(
+        timedelta(minutes=5),
+        description="How long an unused original is kept: an erased one is gone from here by then.",
+    )
     max_pixels: int = Field(
         600_000_000, ge=1, description="Pixel budget of one image, checked before decoding."
     )

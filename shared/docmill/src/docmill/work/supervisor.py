@@ -32,17 +32,27 @@ class Rhythm:
     margin: float = 10.0  # before the lease's end the work is given up
 
 
+def _nothing() -> None:
+    """There is no chore."""
+
+
 class Supervisor:
     """Watches over every claim this process holds. `begin_drain` may be called by a signal."""
 
     def __init__(
-        self, ledger: Ledger, workers: Workers, rhythm: Rhythm, beat: Callable[[], Beat]
+        self,
+        ledger: Ledger,
+        workers: Workers,
+        rhythm: Rhythm,
+        beat: Callable[[], Beat],
+        chore: Callable[[], None] = _nothing,
     ) -> None:
         self.pulse = Pulse("supervisor", _STUCK)
         self._ledger = ledger
         self._workers = workers
         self._rhythm = rhythm
         self._beat = beat
+        self._chore = chore  # done with every sign of life
         self._grips: dict[int, Grip] = {}
         self._wake = threading.Event()
         self._draining = threading.Event()
@@ -119,6 +129,7 @@ class Supervisor:
                 grip.end(Stop.DRAINED)
         if self._comes_due("beat", now, BEAT):
             self._survived("beat_failed", lambda: self._workers.beat(self._beat()))
+            self._survived("chore_failed", self._chore)
         if self._grips:
             renews = self._comes_due("renew", now, self._rhythm.renew)
             self._survived("watch_failed", self._renew if renews else self._look)
