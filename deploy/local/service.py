@@ -35,10 +35,21 @@ def program(name: str) -> str:
 
 
 class Service:
-    """A service with its own health port; the stack gives it what it needs to reach the servers."""
+    """A service with its own health port; the stack gives it what it needs to reach the servers.
 
-    def __init__(self, name: str, root: Path, ports: Ports, settings: Mapping[str, str]) -> None:
+    `kind` is its program's when it is not the only one of its kind.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        ports: Ports,
+        settings: Mapping[str, str],
+        kind: str | None = None,
+    ) -> None:
         self.name = name
+        self._kind = kind or name
         self.settings = dict(settings)
         self._ports = ports
         self._root = root
@@ -67,7 +78,7 @@ class Service:
         if self.name == "ingest":
             own |= {"DOCMILL_HOST": "127.0.0.1", "DOCMILL_PORT": str(self._ports.usable(self.name))}
         self.process.start(
-            [program(f"docmill-{self.name}")], env=self.settings | own, cwd=self._root
+            [program(f"docmill-{self._kind}")], env=self.settings | own, cwd=self._root
         )
 
     def readiness(self) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Stack:
 
     def start_services(self) -> None:
         for service in self.services.values():
-            service.settings = self.environment()
+            service.settings = self.service_environment()
             service.start()
 
     def wait_ready(self, timeout: float = 120) -> None:
@@ -127,6 +127,10 @@ class Stack:
             "DOCMILL_WEBHOOK_ALLOW_PRIVATE": "true",  # receivers are on this machine
         }
         return environment(**addresses) | self._settings
+
+    def service_environment(self) -> dict[str, str]:
+        """Give the services' environment: the same ways to the servers as everybody's."""
+        return self.environment()
 
     def admin(self, *arguments: str) -> str:
         """Run `docmill-admin` and give what it printed; raise NotReadyError when it fails."""

@@ -21,11 +21,12 @@ from typing import Final
 import psutil
 
 from deploy.local.stack import Stack
-from loadtests.soak.faults import FAULTS
 from loadtests.soak.producers import BACKLOG, Producer, Tally, producing
+from tests.stack.faults import FAULTS
 from tests.stack.flow import Inspector, inspector
+from tests.stack.routed import Routed, routed_stack
 from tests.stack.wait import until
-from tests.stack.whole import QUICK_FAULTS, whole_stack
+from tests.stack.whole import QUICK_FAULTS
 
 PAUSE: Final = (4.0, 12.0)  # seconds between two faults
 LENGTH: Final = (0.5, 12.0)  # seconds that one lasts; a lease of the quick settings is 4.5
@@ -50,7 +51,7 @@ class Record:
 class Soak:
     """One soak on a stack of its own."""
 
-    def __init__(self, stack: Stack, inspect: Inspector, how: argparse.Namespace) -> None:
+    def __init__(self, stack: Routed, inspect: Inspector, how: argparse.Namespace) -> None:
         self._stack = stack
         self._inspect = inspect
         self._draw = Random(how.seed)
@@ -188,7 +189,7 @@ def main() -> int:
     """Soak and tell; 1 when anything was lost, doubled or left hanging."""
     how = _parsed()
     print(f"seed {how.seed}: the same schedule again with --seed {how.seed}", flush=True)
-    with whole_stack(**QUICK_FAULTS) as stack, inspector(stack) as inspect:
+    with routed_stack(**QUICK_FAULTS) as stack, inspector(stack) as inspect:
         inspect.rows("UPDATE tenant SET max_storage_bytes = 10 ^ 13 RETURNING id")
         soak = Soak(stack, inspect, how)
         wrong = soak.run()

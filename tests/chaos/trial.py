@@ -6,6 +6,7 @@ everything must be whole again. Its test breaks and mends; the trial counts and 
 
 import itertools
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -95,6 +96,10 @@ class Trial:
         assert hit > 0, "the fault interrupted nothing"
         self.figures.interrupted += hit
 
+    def lasts(self, seconds: float) -> None:
+        """Let the fault last: its length is part of the scenario."""
+        threading.Event().wait(seconds)
+
     def mended(self) -> None:
         """The fault is over: recovery counts from here."""
         self._mended = datetime.now(UTC)
@@ -156,9 +161,13 @@ def _quoted(documents: Iterable[str]) -> str:
 
 def trial_of(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Trial]:
     """Give a fixture's test its trial on a stack; keep the figures at the end."""
-    marker = request.node.get_closest_marker("scenario")
+    yield from trial_on(stack, request.node.get_closest_marker("scenario").args[0])
+
+
+def trial_on(stack: Stack, told: Scenario) -> Iterator[Trial]:
+    """Do the same for a scenario that no mark tells of."""
     with caller(stack) as client, inspector(stack) as inspect:
-        made = Trial(marker.args[0], stack, client, inspect)
+        made = Trial(told, stack, client, inspect)
         yield made
         _keep(made.figures)
         made.check()

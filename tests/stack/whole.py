@@ -1,14 +1,16 @@
 """All of docmill for a test: servers and services of its own, gone without a trace afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, rmtree
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from deploy.local.run_tests import ROOT
 from deploy.local.stack import Stack
+
+S = TypeVar("S", bound=Stack)
 
 # Faults at a tenth of the usual times, so that a chaos test takes seconds.
 QUICK_FAULTS: Final = {
@@ -26,13 +28,20 @@ KEPT_LOGS: Final = ROOT / ".local" / "test" / "logs"
 
 @contextmanager
 def whole_stack(**settings: str) -> Iterator[Stack]:
-    """Run everything for the length of a block; `settings` are `DOCMILL_*` variables.
+    """Run everything for the length of a block; `settings` are `DOCMILL_*` variables."""
+    with whole(lambda root: Stack(root, settings=settings)) as stack:
+        yield stack
+
+
+@contextmanager
+def whole(make: Callable[[Path], S]) -> Iterator[S]:
+    """Run the stack that `make` makes under a root of its own.
 
     The logs are kept in `.local/test/logs`, for they are what a failure is understood by.
     """
     # Not in pytest's own folder: PostgreSQL and the children run as others than root.
     root = (ROOT / ".local" / "test" / "stacks" / uuid4().hex[:8]).resolve()
-    stack = Stack(root, settings=settings)
+    stack = make(root)
     try:
         stack.start()
         yield stack

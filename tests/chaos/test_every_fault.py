@@ -1,0 +1,53 @@
+"""Every fault that a soak draws from, one by one: each hits work in flight and costs nothing."""
+
+import inspect
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.chaos.trial import Scenario, Trial, trial_on
+from tests.stack.faults import FAULTS
+from tests.stack.routed import Routed, routed_stack
+from tests.stack.whole import QUICK_FAULTS
+
+LENGTH = 8.0  # seconds: more than a lease of the quick settings, with its grace
+# These two are the document's trouble as far as a worker can tell: they may spend attempts.
+SPENDING = {"s3_corrupting", "s3_truncating", "s3_slow", "s3_unavailable_at_times",
+            "half_of_all_calls_failing"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def broken_routes() -> Iterator[Routed]:
+    with routed_stack(**QUICK_FAULTS) as stack:
+        yield stack
+
+
+@pytest.fixture(params=sorted(FAULTS))
+def trial(request: pytest.FixtureRequest, broken_routes: Routed) -> Iterator[Trial]:
+    name = request.param
+    told = Scenario(
+        name=name,
+        fault=inspect.getdoc(FAULTS[name]) or "",
+        load="12 dense one-page scans",
+        within=120,
+    )
+    yield from trial_on(broken_routes, told)
+    broken_routes.mend()
+
+
+@pytest.mark.slow
+def test_a_fault_loses_nothing_doubles_nothing_and_spends_nothing(
+    trial: Trial, broken_routes: Routed
+) -> None:
+    name = trial.scenario.name
+    documents = trial.upload(12, characters=1800)
+    trial.until_running()
+    trial.struck()
+    with FAULTS[name](broken_routes, Random(name)):
+        trial.lasts(LENGTH)
+    broken_routes.mend()
+    trial.mended()
+    trial.all_ready(documents)
+    if name not in SPENDING:
+        trial.spent_nothing()
