@@ -17,6 +17,8 @@ from docmill.adapters.s3 import S3Blobs, connect
 from docmill.domain.errors import DatabaseDown
 from docmill.ops.settings import DatabaseSettings, StoreSettings
 from docmill.testing.documents import dense_page
+from docmill.testing.history import check
+from docmill.testing.history_store import Store
 from tests.stack.wait import until
 
 END = frozenset({"ready", "rejected", "failed", "cancelled"})
@@ -111,6 +113,8 @@ class Inspector:
 
     database: Database
     blobs: S3Blobs
+    url: str
+    store: Store
 
     def rows(self, query: str) -> list[Row]:
         def work(connection: Any) -> list[Row]:
@@ -153,6 +157,7 @@ class Inspector:
 
     def assert_invariants(self) -> None:
         assert PostgresAudit(self.database).all_violations(self.blobs) == []
+        assert check(self.url, self.store) == []
 
 
 @contextmanager
@@ -164,5 +169,10 @@ def inspector(stack: Stack) -> Iterator[Inspector]:
     settings = DatabaseSettings(database_url=stack.database_url, database_pool_size=2)
     with open_pool(settings, name="inspector") as pool, closing(connect(store)) as client:
         database = Database(pool)
-        yield Inspector(database, S3Blobs(client, store.s3_bucket))
+        yield Inspector(
+            database,
+            S3Blobs(client, store.s3_bucket),
+            stack.database_url,
+            Store(client, store.s3_bucket),
+        )
         database.bell.close()

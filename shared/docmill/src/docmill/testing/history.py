@@ -20,7 +20,7 @@ import boto3
 import psycopg
 from psycopg.rows import dict_row
 
-from docmill.testing.history_store import Store, check_objects
+from docmill.testing.history_store import Referred, Store, check_objects
 
 Row: TypeAlias = dict[str, Any]
 
@@ -208,7 +208,7 @@ def commits_each_unit_once(life: Life) -> Finding:
 
 
 def keeps_its_tokens(life: Life) -> Finding:
-    """An output's token is that of a done attempt, of its run or of one that it was carried from."""
+    """An output's token is that of a done attempt, of its run or of one it was carried from."""
     done = {
         attempt["token"]
         for task in life.tasks
@@ -294,15 +294,20 @@ def check(database_url: str, store: Store | None = None) -> list[Contradiction]:
     found = list(contradictions(world))
     if store is None:
         return found
-    referred = [
+    erased = [(str(row["document"]), f"{row['tenant']}/{row['document']}/") for row in world.erased]
+    told = set(check_objects(store, _referred(world), erased))
+    if told:  # an erase may have gone by while we looked
+        told &= set(check_objects(store, _referred(read(database_url)), erased))
+    return found + [Contradiction(kind, document, detail) for kind, document, detail in told]
+
+
+def _referred(world: World) -> list[Referred]:
+    return [
         (life.id, row["key"], row["size"], bytes(row["sha256"]))
         for life in world.lives.values()
         if life.row["state"] not in {"expired", "erasing"}
         for row in (life.row, *life.artifacts)
     ]
-    erased = [(str(row["document"]), f"{row['tenant']}/{row['document']}/") for row in world.erased]
-    told = check_objects(store, referred, erased)
-    return found + [Contradiction(kind, document, detail) for kind, document, detail in told]
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────
