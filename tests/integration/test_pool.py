@@ -1,13 +1,18 @@
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
 from docmill.adapters.postgres import pool
+from docmill.adapters.postgres.connection import Connection
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.migrate import migrate
 from docmill.adapters.postgres.pool import open_pool
 from docmill.domain.errors import DatabaseDown
+from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ops.settings import DatabaseSettings
+from tests.stack.proxy import proxied
+from tests.stack.wait import until
 
 NOBODY = "postgresql://nobody:x@127.0.0.1:1/none"
 
@@ -30,3 +35,24 @@ def test_the_health_of_a_pool_is_in_figures(database_url: str) -> None:
     settings = DatabaseSettings(database_url=database_url, database_pool_size=3)
     with open_pool(settings, name="test") as opened:
         assert Database(opened).health()["max"] == 3
+
+
+def test_an_answer_that_never_comes_is_not_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "MARGIN", 0.1)
+    port = urlsplit(database_url).port
+    assert port
+    with proxied(port) as proxy:
+        settings = DatabaseSettings(
+            database_url=database_url.replace(f":{port}", f":{proxy.port}"),
+            database_statement_timeout_seconds=timedelta(seconds=0.4),
+        )
+        with open_pool(settings, name="test") as opened:
+            database = Database(opened)
+            database.run(lambda connection: connection.execute("SELECT 1"))
+            proxy.hold()
+            with pytest.raises(DatabaseDown, match="no answer in time"):
+                database.run(lambda connection: connection.execute("SELECT 1"))
+            proxy.cut()
+            until(lambda: not isinstance(attempted(database.ping), Unforeseen))

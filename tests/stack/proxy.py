@@ -108,22 +108,28 @@ class Proxy:
         return True
 
     def _pump(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+        try:
+            self._pass(source, sink, from_client)
+        except OSError:  # one side broke: so does the other
+            _end(source, sink)
+
+    def _pass(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+        while data := source.recv(CHUNK):
+            self._open[from_client].wait()
+            passed = self._spoil(data, from_client) if self._spoil else data
+            if isinstance(passed, Answer):
+                source.sendall(passed.data)
+            if not isinstance(passed, bytes):
+                _end(source, sink)
+                return
+            sink.sendall(passed)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def _end(*sockets: socket.socket) -> None:
+    for each in sockets:
         with contextlib.suppress(OSError):
-            while data := source.recv(CHUNK):
-                self._open[from_client].wait()
-                passed = self._spoil(data, from_client) if self._spoil else data
-                if not isinstance(passed, bytes):
-                    _end(passed, source, sink)
-                    return
-                sink.sendall(passed)
-            sink.shutdown(socket.SHUT_WR)
-
-
-def _end(answer: Answer | None, source: socket.socket, sink: socket.socket) -> None:
-    if answer is not None:
-        source.sendall(answer.data)
-    for each in (source, sink):
-        each.shutdown(socket.SHUT_RDWR)
+            each.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -65,7 +65,11 @@ def _opened(settings: DatabaseSettings, name: str) -> Pool:
 
 
 def _pool(settings: DatabaseSettings, name: str) -> Pool:
-    timeout = int(settings.database_statement_timeout_seconds.total_seconds() * 1000)
+    seconds = settings.database_statement_timeout_seconds.total_seconds()
+
+    def limit(connection: Connection) -> None:
+        connection.patience = seconds + Connection.MARGIN
+
     return ConnectionPool(
         settings.database_url,
         connection_class=Connection,
@@ -75,6 +79,7 @@ def _pool(settings: DatabaseSettings, name: str) -> Pool:
         max_idle=60,
         reconnect_timeout=5,
         open=False,
+        configure=limit,
         kwargs={
             "application_name": name,
             "row_factory": dict_row,
@@ -84,7 +89,7 @@ def _pool(settings: DatabaseSettings, name: str) -> Pool:
             "keepalives_count": 3,
             "tcp_user_timeout": 20_000,
             # jit costs tens of milliseconds on millisecond queries (measured)
-            "options": f"-c statement_timeout={timeout} -c jit=off"
+            "options": f"-c statement_timeout={seconds * 1000:.0f} -c jit=off"
             " -c idle_in_transaction_session_timeout=30s",
         },
     )
