@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from docmill.adapters.postgres.audit import PostgresAudit
@@ -182,3 +183,14 @@ def test_the_last_audit_is_kept_for_every_replica(ledger: Desk, audit: PostgresA
     assert "version" in kept["I6"].examples[0]["detail"]
     audit.record([])
     assert [finding.violations for finding in audit.last()] == [0] * 6
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_line SET actor = 'nobody'", "DELETE FROM audit_line", "TRUNCATE audit_line"],
+)
+def test_an_audit_line_stays_as_it_was_written(ledger: Desk, statement: str) -> None:
+    ledger.do("INSERT INTO audit_line (actor, action) VALUES ('test', 'looked')")
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        ledger.do(statement)
+    assert len(ledger.do("SELECT * FROM audit_line")) == 1

@@ -1,5 +1,6 @@
 """Two of everything at once: the races that the one lock order decides."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -7,6 +8,7 @@ from threading import Barrier
 
 import pytest
 
+from docmill.adapters.postgres.lifecycle import Answer
 from docmill.domain.errors import LostClaim
 from docmill.domain.task import Claim, Pool, Stage
 from tests.stack.ledger import TENANT, Desk, desk, product
@@ -78,6 +80,27 @@ def test_a_cancel_racing_a_commit_is_one_or_the_other(ledger: Desk) -> None:
         assert states["recognise"] == ("done" if outputs else "cancelled")
         assert ledger.document(document)["state"] == "cancelled"
         assert not {"ready", "queued", "running", "scheduled"} & set(states.values())
+
+
+@pytest.mark.slow
+def test_a_thousand_cancels_racing_the_last_commit_are_one_or_the_other(ledger: Desk) -> None:
+    both = Counter[str]()
+    for _ in range(1000):
+        document = ledger.accept().document
+        for claim in ledger.claims(Pool.VALIDATOR):
+            ledger.ledger.commit(claim, product(claim, pages=1, text=1))
+        (last,) = ledger.claims(Pool.OCR)
+        _, answer = at_once(
+            committing(ledger, last),
+            partial(ledger.lifecycle.cancel, TENANT, document, by="test"),
+        )
+        state = ledger.document(document)["state"]
+        both[state] += 1
+        told = [kind for kind in ledger.events(document) if kind in {"ready", "cancelled"}]
+        assert told == [state]
+        assert (answer is Answer.DONE) == (state == "cancelled")
+    assert both.total() == 1000
+    assert len(both) == 2, "one of them was always the faster: this proves nothing"
 
 
 def test_a_reaper_racing_a_commit_is_one_or_the_other(ledger: Desk) -> None:

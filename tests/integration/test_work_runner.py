@@ -105,6 +105,22 @@ def test_a_crash_is_tried_alone_and_at_the_third_the_task_is_dead(place: Workpla
     assert place.desk.document(after)["state"] == "ready"
 
 
+@pytest.mark.slow
+def test_one_poison_among_a_hundred_takes_nobody_with_it(place: Workplace) -> None:
+    good = [place.accept("echo") for _ in range(50)]
+    poison = place.accept("segfault")
+    good += [place.accept("echo") for _ in range(50)]
+    while place.turn():
+        pass
+    assert {place.desk.document(each)["state"] for each in good} == {"ready"}
+    dead = place.page(poison)
+    assert (dead["state"], dead["code"], dead["crashes"]) == ("dead", "crash", 3)
+    assert dead["detail"].startswith("SIGSEGV, peak ")
+    query = "SELECT sum(attempt + crashes + losses) AS n FROM task WHERE id <> %(id)s"
+    spent = place.desk.do(query, {"id": dead["id"]})
+    assert spent[0]["n"] == 0
+
+
 def test_alone_there_is_more_memory(ledger: Desk, blob_settings: StoreSettings) -> None:
     with keeper() as kept, workplace(ledger, blob_settings, kept) as place:
         document = place.accept("hog 700")
