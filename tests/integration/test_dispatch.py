@@ -1,3 +1,4 @@
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from docmill.adapters.postgres.documents import Documents
+from docmill.adapters.postgres.tenants import Tenants
 from docmill.domain.document import Priority
-from docmill.domain.task import Pool
+from docmill.domain.task import Pool, Stage
 from docmill.ports import Beat
 from tests.stack.ledger import TENANT, Desk, desk, product
 
@@ -296,3 +298,62 @@ def test_a_document_says_what_it_waits_for(ledger: Desk) -> None:
     ready = documents.get(TENANT, document)
     assert ready
     assert ready.hold_reason is None
+
+
+# ── rates ───────────────────────────────────────────────────────────────────────────────────────
+def picked_by_three(ledger: Desk, seconds: float) -> Counter[str]:
+    """Let three dispatchers pick for so long; count the tenants whose tasks were started."""
+    until = time.monotonic() + seconds
+    started: Counter[str] = Counter()
+
+    def dispatch(_: int) -> None:
+        while time.monotonic() < until:
+            for claim in ledger.claims(Pool.VALIDATOR):
+                started[claim.tenant] += 1
+                ledger.ledger.commit(claim, product(claim, pages=1))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(dispatch, range(3)))
+    return started
+
+
+def test_a_tenants_starts_are_limited_across_dispatchers(ledger: Desk) -> None:
+    ledger.tenant("limited", starts_per_second=5)
+    flood(ledger, "limited", 40)
+    flood(ledger, "free", 120)
+    began = time.monotonic()
+    started = picked_by_three(ledger, 3)
+    took = time.monotonic() - began
+    assert started["limited"] <= 5 * took + 5
+    assert started["limited"] >= 0.8 * 5 * 3
+    assert started["free"] > started["limited"]
+
+
+def test_a_stages_starts_are_limited_over_all_tenants(ledger: Desk) -> None:
+    Tenants(ledger.database).limit_stage(Stage.VALIDATE, 4)
+    flood(ledger, "a", 30)
+    flood(ledger, "b", 30)
+    began = time.monotonic()
+    started = picked_by_three(ledger, 3)
+    assert 0.8 * 4 * 3 <= started.total() <= 4 * (time.monotonic() - began) + 4
+    Tenants(ledger.database).limit_stage(Stage.VALIDATE, None)
+    assert ledger.pick(Pool.VALIDATOR)
+
+
+def test_pools_share_a_tenants_starts(ledger: Desk) -> None:
+    ledger.tenant("limited", starts_per_second=2)
+    ledger.tenant("other")
+    accepted = ledger.accept("limited")
+    (claim,) = ledger.claims(Pool.VALIDATOR)
+    ledger.ledger.commit(claim, product(claim, pages=10))
+    assert claim.document == accepted.document
+    assert len(ledger.pick()) <= 2  # pages and the thumbnail, of what one second gives
+
+
+def test_webhooks_take_no_start(ledger: Desk) -> None:
+    ledger.tenant("limited", starts_per_second=0.001)
+    Tenants(ledger.database).add_endpoint("limited", "http://127.0.0.1", "whsec_x")
+    document = ledger.accept("limited").document
+    ledger.lifecycle.cancel("limited", document, by="test")
+    ledger.do("UPDATE bucket SET tokens = 0")
+    assert len(ledger.pick(Pool.NOTIFIER)) == 1

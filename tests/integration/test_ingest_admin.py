@@ -51,6 +51,16 @@ def test_limits_are_set_one_by_one(database_url: str) -> None:
     (line,) = admin(database_url, "tenant", "list")
     assert "suspended" in line
     assert "1000 pages" in line
+    assert "any starts a second" in line
+    admin(database_url, "tenant", "set", "acme", "--starts-per-second", "2.5")
+    assert "2.5 starts a second" in admin(database_url, "tenant", "list")[0]
+
+
+def test_a_stage_is_limited_and_freed(database_url: str) -> None:
+    admin(database_url, "stage", "limit", "recognise", "20")
+    assert admin(database_url, "stage", "list") == ["recognise\t20 starts a second"]
+    admin(database_url, "stage", "limit", "recognise")
+    assert admin(database_url, "stage", "list") == []
 
 
 def test_keys_are_listed_rotated_and_revoked(database_url: str) -> None:

@@ -62,3 +62,34 @@ def test_a_pick_fills_the_window_once_each_and_time_never_runs_back(
 def test_the_window_is_two_to_sixteen_tasks_a_slot(slots: int, tick: float, task: float) -> None:
     size = window(slots, tick_seconds=tick, task_seconds=task)
     assert 2 * slots <= size <= 16 * slots
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 6)),
+    st.lists(st.lists(st.sets(st.sampled_from("abc")), max_size=10), max_size=4),
+    st.integers(0, 40),
+)
+def test_no_bucket_gives_more_than_it_holds(
+    tokens: dict[str, int], tenants: list[list[set[str]]], free: int
+) -> None:
+    wanted = {
+        1000 * index + number: buckets
+        for index, tasks in enumerate(tenants)
+        for number, buckets in enumerate(tasks)
+    }
+    lines = [
+        Line(
+            str(index),
+            0,
+            1,
+            deque(Candidate(1000 * index + n, 1, tuple(b)) for n, b in enumerate(tasks)),
+        )
+        for index, tasks in enumerate(tenants)
+    ]
+    picked = pick(lines, free=free, clock=0, tokens=tokens)
+    spent = Counter(bucket for task in picked.tasks for bucket in wanted[task])
+    assert all(spent[bucket] <= tokens.get(bucket, 0) for bucket in spent)
+    if len(picked.tasks) < free:  # nobody was passed over without need
+        left = {bucket: tokens.get(bucket, 0) - spent[bucket] for bucket in "abc"}
+        passed = [each for task, each in wanted.items() if task not in picked.tasks]
+        assert all(any(left[bucket] <= 0 for bucket in each) for each in passed)

@@ -15,6 +15,7 @@ from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.migrate import MigrationChanged, MigrationLocked, migrate
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import NoSuchKey, NoSuchTenant, Tenants
+from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, ApiKey, Limits, NewKey, Scope, Tenant, TenantState
 from docmill.ops.settings import DatabaseSettings
 
@@ -118,6 +119,7 @@ def _tenant_list(command: Command) -> None:
             f"{limits.max_pages} pages",
             f"{limits.max_storage_bytes} B storage",
             f"kept {limits.retention}",
+            f"{limits.starts_per_second or 'any'} starts a second",
         )
 
 
@@ -171,6 +173,19 @@ def _endpoint_create(command: Command) -> None:
     command.say(secret)
 
 
+def _stage_limit(command: Command) -> None:
+    rate = command.asked.starts_per_second
+    if rate is not None and rate <= 0:
+        raise Refused("a limit is more than nothing; to stop a tenant, suspend it")
+    command.tenants.limit_stage(Stage(command.asked.stage), rate)
+    command.say(command.asked.stage, "no limit" if rate is None else f"{rate:g} starts a second")
+
+
+def _stage_list(command: Command) -> None:
+    for stage, rate in command.tenants.stage_limits().items():
+        command.say(stage, f"{rate:g} starts a second")
+
+
 _COMMANDS: Final[Mapping[str, Callable[[Command], None]]] = {
     "tenant create": _tenant_create,
     "tenant set": _tenant_set,
@@ -180,4 +195,6 @@ _COMMANDS: Final[Mapping[str, Callable[[Command], None]]] = {
     "key revoke": _key_revoke,
     "key list": _key_list,
     "endpoint create": _endpoint_create,
+    "stage limit": _stage_limit,
+    "stage list": _stage_list,
 }

@@ -4,6 +4,7 @@ import argparse
 from datetime import timedelta
 from typing import TypeAlias
 
+from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, Scope, TenantState, is_slug
 
 Groups: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse gives its type no public name
@@ -20,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     _tenant(groups)
     _key(groups)
     _endpoint(groups)
+    _stage(groups)
     return made
 
 
@@ -52,6 +54,7 @@ def _limits(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-running", type=int, help="most tasks at once in a pool")
     for name in ("max-file-bytes", "max-pages", "max-storage-bytes"):
         command.add_argument(f"--{name}", type=int)
+    command.add_argument("--starts-per-second", type=float, help="most tasks that may begin")
     for name in ("retention", "max-retention"):
         command.add_argument(f"--{name}-hours", type=_hours, dest=name.replace("-", "_"))
     command.add_argument(
@@ -89,6 +92,17 @@ def _endpoint(groups: Groups) -> None:
     )
     create.add_argument("tenant", type=_slug)
     create.add_argument("url")
+
+
+def _stage(groups: Groups) -> None:
+    inner = groups.add_parser("stage", help="kinds of work").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    about = "let so many of its tasks begin a second, of all tenants together"
+    limit = _command(inner, "limit", about, "stage")
+    limit.add_argument("stage", choices=[stage.value for stage in Stage])
+    limit.add_argument("starts_per_second", type=float, nargs="?", help="without it: no limit")
+    _command(inner, "list", "show the limited stages", "stage")
 
 
 def _command(

@@ -6,8 +6,8 @@ backlogged starts at the clock V, the start tag of the last pick: idling saves n
 """
 
 import heapq
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -17,6 +17,7 @@ class Candidate:
 
     task: int
     cost: float
+    buckets: tuple[str, ...] = ()  # each must have a token for it
 
 
 @dataclass(slots=True)
@@ -38,8 +39,14 @@ class Picked:
     clock: float
 
 
-def pick(lines: Iterable[Line], *, free: int, clock: float) -> Picked:
-    """Pick at most `free` tasks, lowest virtual time first; ties go by tenant, so it is total."""
+def pick(
+    lines: Iterable[Line], *, free: int, clock: float, tokens: Mapping[str, int] | None = None
+) -> Picked:
+    """Pick at most `free` tasks, lowest virtual time first; ties go by tenant, so it is total.
+
+    `tokens` is what the buckets hold that matter: who finds one empty is passed over, uncharged.
+    """
+    left = Counter(tokens or {})
     heap = [(line.vtime, line.tenant, line) for line in lines if line.tasks]
     heapq.heapify(heap)
     tasks: list[int] = []
@@ -47,10 +54,12 @@ def pick(lines: Iterable[Line], *, free: int, clock: float) -> Picked:
     while heap and len(tasks) < free:
         start, tenant, line = heapq.heappop(heap)
         candidate = line.tasks.popleft()
-        tasks.append(candidate.task)
-        clock = max(clock, start)
-        line.vtime = start + candidate.cost / line.weight
-        vtimes[tenant] = line.vtime
+        if all(left[bucket] > 0 for bucket in candidate.buckets):
+            left.subtract(candidate.buckets)
+            tasks.append(candidate.task)
+            clock = max(clock, start)
+            line.vtime = start + candidate.cost / line.weight
+            vtimes[tenant] = line.vtime
         if line.tasks:
             heapq.heappush(heap, (line.vtime, tenant, line))
     return Picked(tasks, vtimes, clock)

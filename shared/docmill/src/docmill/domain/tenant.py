@@ -37,10 +37,11 @@ class Limits:
     retention: timedelta = timedelta(hours=24)
     max_retention: timedelta = timedelta(hours=24)
     partial_results: bool = True
+    starts_per_second: float | None = None  # tasks of all stages but notify; None: no limit
 
 
 PLANS: Final = {
-    "demo": Limits(),
+    "demo": Limits(starts_per_second=10),
     "standard": Limits(
         max_file_bytes=200 * MIB,
         max_pages=1_000,

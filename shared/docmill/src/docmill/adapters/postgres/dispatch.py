@@ -230,7 +230,7 @@ class _Pick:
         rooms = [self._room(row, free) for row in rows]
         heads = _all(self._connection, "heads", pool=self._pool, tenants=list(lines), rooms=rooms)
         for head in heads:
-            lines[head["tenant"]].tasks.append(Candidate(head["id"], head["cost"]))
+            lines[head["tenant"]].tasks.append(_candidate(head))
         return list(lines.values())
 
     def _grouped(self, rows: Sequence[Row]) -> list[Line]:
@@ -238,7 +238,7 @@ class _Pick:
         for row in rows:
             line = lines.setdefault(row["tenant"], _line(row))
             if len(line.tasks) < self._room(row, len(rows)):
-                line.tasks.append(Candidate(row["id"], row["cost"]))
+                line.tasks.append(_candidate(row))
         return list(lines.values())
 
     def _room(self, row: Row, free: int) -> int:
@@ -249,14 +249,29 @@ class _Pick:
 
     def _serve(self, lines: list[Line], free: int) -> list[Dispatched]:
         owners = {each.task: line.tenant for line in lines for each in line.tasks}
-        picked = pick(lines, free=free, clock=self._clock)
+        buckets = {each.task: each.buckets for line in lines for each in line.tasks}
+        tokens = self._tokens({name for names in buckets.values() for name in names})
+        picked = pick(lines, free=free, clock=self._clock, tokens=tokens)
         if not picked.tasks:
             return []
         rows = _all(self._connection, "queue_tasks", tasks=list(picked.tasks))
         queued = {row["id"]: _dispatched(row) for row in rows}
         self._live.update(owners[task] for task in queued)
+        self._spend(Counter(name for task in queued for name in buckets[task]))
         self._charge(picked)
         return [queued[task] for task in picked.tasks if task in queued]
+
+    def _tokens(self, names: set[str]) -> dict[str, int]:
+        """Fill the buckets and hold them to the end of the transaction: other pools share them."""
+        if not names:
+            return {}
+        rows = _all(self._connection, "fill_buckets", names=sorted(names))
+        return {row["name"]: int(row["tokens"]) for row in rows}
+
+    def _spend(self, spent: Counter[str]) -> None:
+        if spent:
+            parameters = {"names": list(spent), "starts": list(spent.values())}
+            self._connection.execute(SQL["spend_tokens"], parameters)
 
     def _charge(self, picked: Picked) -> None:
         charged = {
@@ -275,6 +290,10 @@ class _Pick:
 
 def _line(row: Row) -> Line:
     return Line(row["tenant"], row["vtime"], row["weight"], deque())
+
+
+def _candidate(row: Row) -> Candidate:
+    return Candidate(row["id"], row["cost"], tuple(row["buckets"]))
 
 
 def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> bool:

@@ -10,6 +10,7 @@ from psycopg.errors import ForeignKeyViolation
 from docmill.adapters.postgres.connection import Connection, Row
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
+from docmill.domain.task import Stage
 from docmill.domain.tenant import ApiKey, Limits, NewKey, Scope, Tenant, TenantState, new_key
 
 Rows: TypeAlias = list[Row]
@@ -121,6 +122,18 @@ class Tenants:
     def mark_used(self, keys: Sequence[str]) -> None:
         """Note when keys were last used. Twice is safe."""
         self._run("used_keys", keys=[*keys])
+
+    def limit_stage(self, stage: Stage, starts_per_second: float | None) -> None:
+        """Limit how many of its tasks start a second, over all tenants; None takes it away."""
+        if starts_per_second is None:
+            self._run("free_stage", stage=stage)
+        else:
+            self._run("limit_stage", stage=stage, rate=starts_per_second)
+
+    def stage_limits(self) -> dict[Stage, float]:
+        """Read the limited stages."""
+        rows = self._rows("stage_limits")
+        return {Stage(row["stage"]): row["starts_per_second"] for row in rows}
 
     def add_endpoint(self, tenant: str, url: str, secret: str) -> int:
         """Register a webhook endpoint and tell its id; raise NoSuchTenant."""

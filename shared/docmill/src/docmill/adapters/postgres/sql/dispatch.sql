@@ -106,10 +106,12 @@ SELECT tenant_id AS tenant, count(*) AS live,
 
 -- name: lines
 -- The backlogged tenants of lowest virtual time that are below their cap: never more than can be
--- served now. Who has only suspects waiting takes no place.
+-- served now. Who has only suspects waiting, or no start left this second, takes no place.
 SELECT p.tenant_id AS tenant, p.vtime, t.weight, t.max_running
   FROM tenant_pool p JOIN tenant t ON t.id = p.tenant_id
  WHERE p.pool = %(pool)s AND p.backlogged AND NOT p.tenant_id = ANY(%(full)s)
+   AND (t.starts_per_second IS NULL OR p.pool = 'notifier'
+        OR tokens_left('tenant/' || t.id, t.starts_per_second) >= 1)
    AND EXISTS (SELECT FROM task k WHERE k.pool = p.pool AND k.tenant_id = p.tenant_id
                   AND k.state = 'ready' AND NOT k.alone)
  ORDER BY p.vtime, p.tenant_id LIMIT %(free)s;
@@ -117,13 +119,13 @@ SELECT p.tenant_id AS tenant, p.vtime, t.weight, t.max_running
 -- name: heads
 -- Each tenant's next tasks in its own order: the class by priority, aged by one every five minutes
 -- of waiting; then documents as accepted, later stages first, then by page.
-SELECT l.tenant, h.id, h.cost
+SELECT l.tenant, h.id, h.cost, buckets_of(l.tenant, h.stage) AS buckets
   FROM unnest(%(tenants)s::text[], %(rooms)s::integer[]) AS l (tenant, room),
        LATERAL (
-           SELECT c.id, c.cost, c.class, c.accepted_at, c.document_id, c.rank, c.page
+           SELECT c.id, c.cost, c.stage, c.class, c.accepted_at, c.document_id, c.rank, c.page
              FROM generate_series(0, 2) AS p (priority),
                   LATERAL (
-                      SELECT t.id, t.cost, t.accepted_at, t.document_id, t.rank, t.page,
+                      SELECT t.id, t.cost, t.stage, t.accepted_at, t.document_id, t.rank, t.page,
                              greatest(0, t.priority - floor(extract(epoch FROM now() - t.ready_at)
                                  / 300)) AS class
                         FROM task t
@@ -138,7 +140,8 @@ SELECT l.tenant, h.id, h.cost
 
 -- name: lone_head
 -- A suspect that must run alone; its worker's other slots idle meanwhile, so one a pool at a time.
-SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running
+SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running,
+       buckets_of(t.tenant_id, t.stage) AS buckets
   FROM task t
   JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
   JOIN tenant n ON n.id = t.tenant_id
@@ -147,13 +150,31 @@ SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running
 
 -- name: critical_heads
 -- Critical work across tenants, for the share of the slots that is theirs.
-SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running
+SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running,
+       buckets_of(t.tenant_id, t.stage) AS buckets
   FROM task t
   JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
   JOIN tenant n ON n.id = t.tenant_id
  WHERE t.state = 'ready' AND t.pool = %(pool)s AND t.priority = 0 AND NOT t.alone
    AND NOT t.tenant_id = ANY(%(full)s)
  ORDER BY t.ready_at LIMIT %(room)s;
+
+-- name: fill_buckets
+-- Holds them to the end of the transaction, in the order of their names: picks of two pools may want
+-- the same ones.
+INSERT INTO bucket AS b (name, tokens, filled_at)
+SELECT n, greatest(1, bucket_rate(n)), clock_timestamp() FROM unnest(%(names)s::text[]) AS n
+ ORDER BY n
+    ON CONFLICT (name) DO UPDATE
+   SET tokens = least(excluded.tokens, b.tokens + bucket_rate(b.name)
+           * greatest(0, extract(epoch FROM clock_timestamp() - b.filled_at))),
+       filled_at = clock_timestamp()
+RETURNING b.name, b.tokens;
+
+-- name: spend_tokens
+UPDATE bucket SET tokens = bucket.tokens - s.starts
+  FROM unnest(%(names)s::text[], %(starts)s::integer[]) AS s (name, starts)
+ WHERE bucket.name = s.name;
 
 -- name: queue_tasks
 -- The move that charges: once per dispatch. Skips what a cancel holds.

@@ -3,9 +3,10 @@
 -- name: add_tenant
 -- No row when the tenant exists already; it is left as it is, so twice is safe.
 INSERT INTO tenant (id, name, weight, max_running, max_file_bytes, max_pages, max_storage_bytes,
-                    retention, max_retention, partial_results)
+                    retention, max_retention, partial_results, starts_per_second)
 VALUES (%(id)s, %(name)s, %(weight)s, %(max_running)s, %(max_file_bytes)s, %(max_pages)s,
-        %(max_storage_bytes)s, %(retention)s, %(max_retention)s, %(partial_results)s)
+        %(max_storage_bytes)s, %(retention)s, %(max_retention)s, %(partial_results)s,
+        %(starts_per_second)s)
     ON CONFLICT (id) DO NOTHING
 RETURNING id
 
@@ -15,7 +16,8 @@ UPDATE tenant
    SET name = %(name)s, state = %(state)s, weight = %(weight)s, max_running = %(max_running)s,
        max_file_bytes = %(max_file_bytes)s, max_pages = %(max_pages)s,
        max_storage_bytes = %(max_storage_bytes)s, retention = %(retention)s,
-       max_retention = %(max_retention)s, partial_results = %(partial_results)s
+       max_retention = %(max_retention)s, partial_results = %(partial_results)s,
+       starts_per_second = %(starts_per_second)s
  WHERE id = %(id)s
 RETURNING id
 
@@ -68,6 +70,17 @@ SELECT * FROM unnest(%(addresses)s::text[], %(keys)s::text[], %(reasons)s::text[
 UPDATE api_key SET last_used_at = now()
  WHERE id = ANY (%(keys)s)
    AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+
+-- name: limit_stage
+-- Twice is safe.
+INSERT INTO stage_limit (stage, starts_per_second) VALUES (%(stage)s, %(rate)s)
+    ON CONFLICT (stage) DO UPDATE SET starts_per_second = excluded.starts_per_second
+
+-- name: free_stage
+DELETE FROM stage_limit WHERE stage = %(stage)s
+
+-- name: stage_limits
+SELECT stage, starts_per_second FROM stage_limit ORDER BY stage
 
 -- name: add_endpoint
 INSERT INTO endpoint (tenant_id, url, secret)
