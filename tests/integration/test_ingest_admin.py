@@ -2,11 +2,13 @@ import io
 
 import pytest
 
+from docmill.domain.task import Failure, Outcome, Pool
 from docmill.domain.tenant import split_key
 from docmill.ops.settings import DatabaseSettings, StoreSettings
 from docmill_ingest.admin.command import Refused, run
 from docmill_ingest.admin.parser import parser
 from tests.stack.api import PDF, Caller, api
+from tests.stack.ledger import TENANT, Desk, desk, product
 
 
 def admin(url: str, *arguments: str) -> list[str]:
@@ -105,3 +107,30 @@ def identity(key: str) -> str:
     parts = split_key(key)
     assert parts
     return parts[0]
+
+
+def test_dead_letters_are_shown_replayed_and_put_away(database_url: str) -> None:
+    with desk(database_url) as ledger:
+        dead = [_dead(ledger) for _ in range(3)]
+    assert len(admin(database_url, "task", "list", "--code", "page_unreadable")) == 3
+    assert any("by hand" in line for line in admin(database_url, "task", "show", str(dead[0])))
+    assert admin(database_url, "task", "replay", str(dead[0])) == ["replayed"]
+    assert admin(database_url, "task", "discard", str(dead[1]), "--reason", "known") == [
+        "1 discarded"
+    ]
+    assert admin(database_url, "task", "replay", "--all", "--stage", "recognise") == [
+        "1\treplayed",
+        "1\ta later run has begun",
+    ]
+
+
+def _dead(ledger: Desk) -> int:
+    """Leave a cancelled document with a dead page behind; return that task."""
+    document = ledger.accept().document
+    for claim in ledger.claims(Pool.VALIDATOR):
+        ledger.ledger.commit(claim, product(claim, pages=2))
+    page = next(each for each in ledger.claims(Pool.OCR) if each.page == 1)
+    why = Failure(outcome=Outcome.PERMANENT, code="page_unreadable", detail="by hand")
+    ledger.ledger.fail(page, why)
+    ledger.lifecycle.cancel(TENANT, document, by="test")
+    return page.task

@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 
 from docmill.adapters.postgres.bell import Bell
 from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.letters import PostgresLetters
 from docmill.adapters.postgres.migrate import MigrationChanged, MigrationLocked, migrate
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import NoSuchKey, NoSuchTenant, Tenants
 from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, ApiKey, Limits, NewKey, Scope, Tenant, TenantState
 from docmill.ops.settings import DatabaseSettings
+from docmill_ingest.admin import letters
 
 
 class Refused(Exception):
@@ -41,16 +43,19 @@ def run(asked: argparse.Namespace, settings: DatabaseSettings, out: TextIO) -> N
     if asked.do == "migrate":
         _migrate(settings.database_url, out, finish=asked.finish)
         return
-    with _tenants(settings) as tenants, _refusing():
-        _COMMANDS[asked.do](Command(asked, tenants, out))
+    with _database(settings) as database, _refusing():
+        if asked.do in letters.COMMANDS:
+            letters.run(asked, PostgresLetters(database), out)
+        else:
+            _COMMANDS[asked.do](Command(asked, Tenants(database), out))
 
 
 @contextmanager
-def _tenants(settings: DatabaseSettings) -> Iterator[Tenants]:
+def _database(settings: DatabaseSettings) -> Iterator[Database]:
     with open_pool(settings, name="docmill-admin") as pool:
         bell = Bell(pool)
         try:
-            yield Tenants(Database(pool, bell))
+            yield Database(pool, bell)
         finally:
             bell.close()
 

@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     _key(groups)
     _endpoint(groups)
     _stage(groups)
+    _task(groups)
     return made
 
 
@@ -103,6 +104,34 @@ def _stage(groups: Groups) -> None:
     limit.add_argument("stage", choices=[stage.value for stage in Stage])
     limit.add_argument("starts_per_second", type=float, nargs="?", help="without it: no limit")
     _command(inner, "list", "show the limited stages", "stage")
+
+
+def _task(groups: Groups) -> None:
+    inner = groups.add_parser("task", help="dead letters: tasks given up").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    _which(_command(inner, "list", "show dead tasks, the newest first", "task"))
+    show = _command(inner, "show", "show a dead task and its attempts", "task")
+    show.add_argument("task", type=int)
+    replay = _command(inner, "replay", "try one again, or all that match", "task")
+    _which(replay, one=True)
+    replay.add_argument("--per-second", type=float, default=10, help="how many begin a second")
+    discard = _command(inner, "discard", "put one away, or all that match", "task")
+    _which(discard, one=True)
+    discard.add_argument("--reason", required=True)
+
+
+def _which(command: argparse.ArgumentParser, *, one: bool = False) -> None:
+    if one:
+        chosen = command.add_mutually_exclusive_group(required=True)
+        chosen.add_argument("task", type=int, nargs="?")
+        chosen.add_argument("--all", action="store_true", help="all that match")
+    command.add_argument("--code")
+    command.add_argument("--stage", choices=[stage.value for stage in Stage])
+    command.add_argument("--tenant", type=_slug)
+    command.add_argument("--within-hours", type=_hours, help="that died so lately")
+    command.add_argument("--discarded", action="store_true", help="those put away as well")
+    command.add_argument("--limit", type=int, default=1000)
 
 
 def _command(

@@ -5,6 +5,7 @@ Every transaction that ends or creates tasks, outputs or events of a document go
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -44,6 +45,7 @@ class Locked:
         self.run: int = row["run"]
         self.row = dict(row)
         self.readied: set[Pool] = set()
+        self.after = timedelta()  # that the tasks wait which it adds
         self._run_seconds = 0.0  # how long the run took that this transaction ended
         self._was = (self.state, row["version"])
         self._events: list[tuple[str, int, State, dict[str, Any]]] = []
@@ -78,6 +80,7 @@ class Locked:
             "rank": stage.rank,
             "cost": cost(stage, self.row["pages"] or 1),
             "accepted_at": self.row["accepted_at"],
+            "after": self.after,
         }
         self.connection.execute(SQL["insert_tasks"], parameters)
         self._mark(stage.pool)

@@ -231,7 +231,8 @@ SELECT pool, count(*) AS workers, sum(slots)::integer AS slots FROM worker
 
 -- name: dead
 -- Dead letters kept for replay.
-SELECT stage, count(*) AS tasks FROM task WHERE state = 'dead' GROUP BY stage;
+SELECT stage, count(*) AS tasks FROM task WHERE state = 'dead' AND discarded_at IS NULL
+ GROUP BY stage;
 
 -- name: depth
 -- How many, and since when the oldest is in that state; a running task since it was queued.

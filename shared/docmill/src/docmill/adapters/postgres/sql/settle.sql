@@ -32,9 +32,11 @@ SELECT detail FROM task
 
 -- name: insert_tasks
 -- One row per unit, ever; a second insert of the same unit changes nothing.
-INSERT INTO task (tenant_id, document_id, run, stage, page, pool, priority, rank, cost, accepted_at)
+INSERT INTO task (tenant_id, document_id, run, stage, page, pool, priority, rank, cost, accepted_at,
+       state, due_at)
 SELECT %(tenant)s, %(document)s, %(run)s, %(stage)s, p, %(pool)s, %(priority)s, %(rank)s, %(cost)s,
-       %(accepted_at)s
+       %(accepted_at)s, CASE WHEN %(after)s > interval '0' THEN 'scheduled' ELSE 'ready' END,
+       CASE WHEN %(after)s > interval '0' THEN now() + %(after)s END
   FROM unnest(%(pages)s::integer[]) AS p
     ON CONFLICT ON CONSTRAINT task_unit DO NOTHING;
 
