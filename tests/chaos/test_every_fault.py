@@ -16,7 +16,7 @@ LENGTH = 8.0  # seconds: more than a lease of the quick settings, with its grace
 # spend attempts, which last for 7.5 s of the quick settings and for 75 s of the usual ones.
 SHORT = 4.0
 SPENDING = {"s3_corrupting", "s3_truncating", "s3_slow", "s3_unavailable_at_times",
-            "half_of_all_calls_failing"}  # fmt: skip
+            "half_of_all_calls_failing", "way_to_s3_black_holed"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
