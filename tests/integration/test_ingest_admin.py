@@ -134,11 +134,3 @@ def _dead(ledger: Desk) -> int:
     ledger.ledger.fail(page, why)
     ledger.lifecycle.cancel(TENANT, document, by="test")
     return page.task
-
-
-def test_a_document_is_held_and_released(database_url: str) -> None:
-    with desk(database_url) as ledger:
-        document = str(ledger.accept().document)
-    assert admin(database_url, "document", "hold", document, "--reason", "case 7") == ["done"]
-    assert admin(database_url, "document", "release", document) == ["done"]
-    assert admin(database_url, "document", "release", document) == ["was so before"]

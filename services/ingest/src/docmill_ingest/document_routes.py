@@ -11,13 +11,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from docmill.adapters.postgres.lifecycle import Answer, PostgresLifecycle
 from docmill.domain.document import Document
-from docmill.domain.refusal import (
-    DocumentNotFound,
-    NotCancellable,
-    NotRetryable,
-    OnLegalHold,
-    Refusal,
-)
+from docmill.domain.refusal import DocumentNotFound, NotCancellable, NotRetryable, Refusal
 from docmill_ingest import spec
 from docmill_ingest.context import caller
 from docmill_ingest.models import (
@@ -121,13 +115,11 @@ def lifecycle_routes(routes: APIBlueprint, reads: Reads, lifecycle: PostgresLife
         tags=[TAG],
         summary="Erase a document",
         operation_id="erase",
-        responses=spec.answers(
-            spec.nothing("It is hidden now and will be gone."), 404, 409, status=202
-        ),
+        responses=spec.answers(spec.nothing("It is hidden now and will be gone."), 404, status=202),
     )
     def erase(path: DocumentPath) -> Response:
         """It is a 404 at once; its content and rows are deleted soon after."""
-        _change(lifecycle.erase, path.document, OnLegalHold())
+        _change(lifecycle.erase, path.document, DocumentNotFound())
         return Response(status=202)
 
 

@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 from docmill.adapters.postgres.bell import Bell
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.letters import PostgresLetters
-from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.adapters.postgres.migrate import MigrationChanged, MigrationLocked, migrate
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import NoSuchKey, NoSuchTenant, Tenants
 from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, ApiKey, Limits, NewKey, Scope, Tenant, TenantState
 from docmill.ops.settings import DatabaseSettings
-from docmill_ingest.admin import holds, letters
+from docmill_ingest.admin import letters
 
 
 class Refused(Exception):
@@ -47,8 +46,6 @@ def run(asked: argparse.Namespace, settings: DatabaseSettings, out: TextIO) -> N
     with _database(settings) as database, _refusing():
         if asked.do in letters.COMMANDS:
             letters.run(asked, PostgresLetters(database), out)
-        elif asked.do in holds.COMMANDS:
-            holds.run(asked, PostgresLifecycle(database), out)
         else:
             _COMMANDS[asked.do](Command(asked, Tenants(database), out))
 

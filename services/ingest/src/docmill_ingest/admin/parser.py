@@ -3,7 +3,6 @@
 import argparse
 from datetime import timedelta
 from typing import TypeAlias
-from uuid import UUID
 
 from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, Scope, TenantState, is_slug
@@ -24,7 +23,6 @@ def parser() -> argparse.ArgumentParser:
     _endpoint(groups)
     _stage(groups)
     _task(groups)
-    _document(groups)
     return made
 
 
@@ -106,17 +104,6 @@ def _stage(groups: Groups) -> None:
     limit.add_argument("stage", choices=[stage.value for stage in Stage])
     limit.add_argument("starts_per_second", type=float, nargs="?", help="without it: no limit")
     _command(inner, "list", "show the limited stages", "stage")
-
-
-def _document(groups: Groups) -> None:
-    inner = groups.add_parser("document", help="documents that must be kept").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
-    hold = _command(inner, "hold", "refuse its erasure and let its retention wait", "document")
-    hold.add_argument("document", type=UUID)
-    hold.add_argument("--reason", required=True)
-    release = _command(inner, "release", "hold it no longer", "document")
-    release.add_argument("document", type=UUID)
 
 
 def _task(groups: Groups) -> None:

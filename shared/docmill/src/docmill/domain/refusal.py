@@ -200,14 +200,6 @@ class NotRetryable(Refusal):
     status = 409
 
 
-class OnLegalHold(Refusal):
-    """The document must be kept."""
-
-    code = "on_legal_hold"
-    remedy = "An operator holds it; erase it once the hold is released."
-    status = 409
-
-
 class RangeNotSatisfiable(Refusal):
     """The range lies outside the content."""
 

@@ -47,18 +47,8 @@ class PostgresLifecycle:
         return self._change(tenant, document, lambda held: _retry(held, by))
 
     def erase(self, tenant: str, document: UUID, *, by: str) -> Answer:
-        """Hide the document at once and have the scheduler delete all of it. Twice is safe.
-
-        CONFLICT while it is held.
-        """
+        """Hide the document at once and have the scheduler delete all of it. Twice is safe."""
         return self._change(tenant, document, lambda held: _erase(held, by))
-
-    def hold(self, document: UUID, *, reason: str | None, by: str) -> Answer:
-        """Keep a document of any tenant whatever else says to let it go; None releases it.
-
-        While it is held its erasure is refused and its retention waits. Twice is safe.
-        """
-        return self._database.run(lambda c: _hold(c, document, reason, by))
 
     def time_out_runs(self, limit: timedelta = timedelta(hours=24)) -> int:
         """End the runs that have been open for longer; return how many. Twice is safe."""
@@ -151,30 +141,12 @@ def _add_missing(held: Locked, options: Options) -> None:
         held.add_tasks(Stage.THUMBNAIL)
 
 
-def _hold(connection: Connection, document: UUID, reason: str | None, by: str) -> Answer:
-    held = locked(connection, document)
-    if held is None or held.state is State.ERASING:
-        return Answer.MISSING
-    if held.row["legal_hold"] == reason:
-        return Answer.ALREADY
-    connection.execute(SQL["set_hold"], held.key | {"reason": reason})
-    _tell_audit(held, by, "document_held" if reason else "document_released", reason=reason)
-    return Answer.DONE
-
-
-def _tell_audit(held: Locked, by: str, action: str, **data: object) -> None:
-    line = held.key | {"by": by, "action": action, "data": Jsonb(data)}
-    held.connection.execute(SQL["tell_audit"], line)
-
-
 def _erase(held: Locked, by: str) -> Answer:
-    if held.row["legal_hold"] is not None:
-        return Answer.CONFLICT
     held.cancel_tasks("erased", deliveries=True)
     if held.state in LIVE:
         held.end_run(State.ERASING)
     held.move(State.ERASING, by=by)
-    _tell_audit(held, by, "erase_requested")
+    held.connection.execute(SQL["tell_audit"], held.key | {"by": by})
     held.connection.execute(SQL["forget_answers"], held.key)
     return Answer.DONE
 

@@ -44,11 +44,8 @@ SELECT 'thumbnail', 0
  ORDER BY stage, page;
 
 -- name: tell_audit
-INSERT INTO audit_line (actor, action, tenant_id, document_id, data)
-VALUES (%(by)s, %(action)s, %(tenant)s, %(document)s, %(data)s);
-
--- name: set_hold
-UPDATE document SET legal_hold = %(reason)s WHERE id = %(document)s;
+INSERT INTO audit_line (actor, action, tenant_id, document_id)
+VALUES (%(by)s, 'erase_requested', %(tenant)s, %(document)s);
 
 -- name: forget_answers
 DELETE FROM idempotency WHERE document_id = %(document)s;

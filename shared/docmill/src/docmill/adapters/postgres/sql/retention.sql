@@ -1,12 +1,12 @@
 -- name: expired_documents
--- Settled documents whose time is over and that nobody holds.
+-- Settled documents whose time is over.
 SELECT id FROM document
- WHERE expires_at <= now() AND legal_hold IS NULL AND state IN ('ready', 'rejected', 'failed', 'cancelled')
+ WHERE expires_at <= now() AND state IN ('ready', 'rejected', 'failed', 'cancelled')
  ORDER BY expires_at LIMIT %(limit)s;
 
 -- name: still_expired
--- Asked again under the document's lock: a retry may have reopened it meanwhile, or a hold come.
-SELECT expires_at <= now() AND legal_hold IS NULL AND state IN ('ready', 'rejected', 'failed', 'cancelled') AS yes
+-- Asked again under the document's lock: a retry may have reopened it meanwhile.
+SELECT expires_at <= now() AND state IN ('ready', 'rejected', 'failed', 'cancelled') AS yes
   FROM document WHERE id = %(document)s;
 
 -- name: drop_content
