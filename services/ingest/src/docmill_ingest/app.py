@@ -11,6 +11,7 @@ from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill_ingest import context, problem, spec
 from docmill_ingest.accept import Accept
 from docmill_ingest.auth import Authenticate
+from docmill_ingest.batch_routes import Batching, batch_routes
 from docmill_ingest.content import Content
 from docmill_ingest.document_routes import document_routes, lifecycle_routes, tenant_routes
 from docmill_ingest.event_routes import event_routes
@@ -31,6 +32,7 @@ class Parts:
     reads: Reads
     lifecycle: PostgresLifecycle
     authenticate: Authenticate
+    batching: Batching
     client_timeout: timedelta = timedelta(seconds=60)
     stream_limit: timedelta = timedelta(minutes=5)
 
@@ -62,6 +64,7 @@ def _routes(parts: Parts) -> APIBlueprint:
     tenant_routes(routes, parts.reads)
     document_routes(routes, parts.reads)
     lifecycle_routes(routes, parts.reads, parts.lifecycle)
+    batch_routes(routes, parts.batching)
     event_routes(routes, parts.reads, parts.stream_limit)
     output_routes(routes, outputs)
     page_routes(routes, parts.reads)

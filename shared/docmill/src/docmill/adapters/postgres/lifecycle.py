@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from docmill.adapters.postgres.batches import complete_batch_of
 from docmill.adapters.postgres.bell import DOCUMENT, READY
 from docmill.adapters.postgres.connection import Connection, Row, first
 from docmill.adapters.postgres.database import Database
@@ -62,23 +63,24 @@ class PostgresLifecycle:
         return self._database.run(lambda c: _time_out(c, document, limit))
 
     def _change(self, tenant: str, document: UUID, change: Callable[[Locked], Answer]) -> Answer:
-        answer = self._database.run(lambda c: _changed(c, tenant, document, change))
-        if answer is Answer.DONE:
+        answer, held = self._database.run(lambda c: _changed(c, tenant, document, change))
+        if held is not None and answer is Answer.DONE:
             self._database.bell.ring(DOCUMENT, str(document))
             self._database.bell.ring(READY)
+            complete_batch_of(self._database, held)
         return answer
 
 
 def _changed(
     connection: Connection, tenant: str, document: UUID, change: Callable[[Locked], Answer]
-) -> Answer:
+) -> tuple[Answer, Locked | None]:
     held = locked(connection, document)
     if held is None or held.tenant != tenant or held.state is State.ERASING:
-        return Answer.MISSING
+        return Answer.MISSING, None
     answer = change(held)
     if answer is Answer.DONE:
         held.save()
-    return answer
+    return answer, held
 
 
 def _cancel(held: Locked, by: str) -> Answer:
