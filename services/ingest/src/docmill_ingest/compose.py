@@ -11,6 +11,7 @@ from docmill.adapters.postgres.batches import PostgresBatches
 from docmill.adapters.postgres.bell import DOCUMENT, Bell
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.documents import Documents
+from docmill.adapters.postgres.holds import PostgresHolds
 from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.adapters.postgres.listener import Listener
 from docmill.adapters.postgres.pool import open_pool
@@ -79,6 +80,7 @@ def _parts(settings: IngestSettings, database: Database, blobs: Blobs, changes: 
         reads=Reads(documents, blobs, changes),
         lifecycle=lifecycle,
         batching=Batching(PostgresBatches(database), lifecycle),
+        holds=PostgresHolds(database),
         authenticate=Authenticate(Tenants(database), SystemClock()),
         client_timeout=settings.client_timeout_seconds,
         stream_limit=settings.stream_limit_seconds,

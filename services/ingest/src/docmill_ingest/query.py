@@ -36,6 +36,12 @@ class DocumentPath(BaseModel):
     document: UUID = Field(description="The document's id.")
 
 
+class HoldQuery(_Strict):
+    reason: str = Field(
+        min_length=1, max_length=1000, pattern=r"^[^\x00]*$", description="Shown in the document."
+    )
+
+
 class BatchPath(BaseModel):
     batch: UUID = Field(description="The batch's id.")
 

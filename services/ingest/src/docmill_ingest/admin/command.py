@@ -12,11 +12,15 @@ from urllib.parse import urlsplit
 
 from docmill.adapters.postgres.bell import Bell
 from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.holds import PostgresHolds
+from docmill.adapters.postgres.lifecycle import Answer, PostgresLifecycle
 from docmill.adapters.postgres.migrate import MigrationChanged, MigrationLocked, migrate
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import NoSuchKey, NoSuchTenant, Tenants
 from docmill.domain.tenant import PLANS, ApiKey, Limits, NewKey, Scope, Tenant, TenantState
 from docmill.ops.settings import DatabaseSettings
+
+ACTOR: Final = "docmill-admin"  # in events and audit lines
 
 
 class Refused(Exception):
@@ -29,6 +33,7 @@ class Command:
 
     asked: argparse.Namespace
     tenants: Tenants
+    database: Database
     out: TextIO
 
     def say(self, *columns: object) -> None:
@@ -40,16 +45,16 @@ def run(asked: argparse.Namespace, settings: DatabaseSettings, out: TextIO) -> N
     if asked.do == "migrate":
         _migrate(settings.database_url, out, finish=asked.finish)
         return
-    with _tenants(settings) as tenants, _refusing():
-        _COMMANDS[asked.do](Command(asked, tenants, out))
+    with _database(settings) as database, _refusing():
+        _COMMANDS[asked.do](Command(asked, Tenants(database), database, out))
 
 
 @contextmanager
-def _tenants(settings: DatabaseSettings) -> Iterator[Tenants]:
+def _database(settings: DatabaseSettings) -> Iterator[Database]:
     with open_pool(settings, name="docmill-admin") as pool:
         bell = Bell(pool)
         try:
-            yield Tenants(Database(pool, bell))
+            yield Database(pool, bell)
         finally:
             bell.close()
 
@@ -86,6 +91,30 @@ def _tenant_set(command: Command) -> None:
         before = replace(before, limits=PLANS[asked.plan])
     command.tenants.set(_changed(before, asked))
     command.say(asked.tenant, "changed")
+
+
+def _tenant_cancel(command: Command) -> None:
+    tenant = command.tenants.get(command.asked.tenant).id
+    cancelled = PostgresLifecycle(command.database).cancel_tenant(tenant, by=ACTOR)
+    command.say(tenant, f"{cancelled} documents cancelled")
+
+
+def _document_hold(command: Command) -> None:
+    asked = command.asked
+    holds = PostgresHolds(command.database)
+    _say_hold(command, holds.hold(asked.document, reason=asked.reason, by=ACTOR), "held")
+
+
+def _document_release(command: Command) -> None:
+    holds = PostgresHolds(command.database)
+    _say_hold(command, holds.release(command.asked.document, by=ACTOR), "released")
+
+
+def _say_hold(command: Command, answer: Answer, done: str) -> None:
+    document = command.asked.document
+    if answer is Answer.MISSING:
+        raise Refused(f"there is no document {document}, or it is being erased")
+    command.say(document, done if answer is Answer.DONE else f"{done} already")
 
 
 def _changed(tenant: Tenant, asked: argparse.Namespace) -> Tenant:
@@ -175,6 +204,9 @@ _COMMANDS: Final[Mapping[str, Callable[[Command], None]]] = {
     "tenant create": _tenant_create,
     "tenant set": _tenant_set,
     "tenant list": _tenant_list,
+    "tenant cancel": _tenant_cancel,
+    "document hold": _document_hold,
+    "document release": _document_release,
     "key create": _key_create,
     "key rotate": _key_rotate,
     "key revoke": _key_revoke,

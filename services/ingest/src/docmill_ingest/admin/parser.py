@@ -3,6 +3,7 @@
 import argparse
 from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 from docmill.domain.tenant import PLANS, Scope, TenantState, is_slug
 
@@ -20,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     _tenant(groups)
     _key(groups)
     _endpoint(groups)
+    _document(groups)
     return made
 
 
@@ -44,6 +46,8 @@ def _tenant(groups: Groups) -> None:
     change.add_argument("--state", choices=[state.value for state in TenantState])
     _limits(change)
     _command(inner, "list", "show every tenant", "tenant")
+    cancel = _command(inner, "cancel", "cancel every live document of a tenant", "tenant")
+    cancel.add_argument("tenant", type=_slug)
 
 
 def _limits(command: argparse.ArgumentParser) -> None:
@@ -89,6 +93,17 @@ def _endpoint(groups: Groups) -> None:
     )
     create.add_argument("tenant", type=_slug)
     create.add_argument("url")
+
+
+def _document(groups: Groups) -> None:
+    inner = groups.add_parser("document", help="legal holds").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    hold = _command(inner, "hold", "keep a document from being erased or expiring", "document")
+    hold.add_argument("document", type=UUID)
+    hold.add_argument("--reason", required=True, help="shown in the document")
+    release = _command(inner, "release", "end a document's legal hold", "document")
+    release.add_argument("document", type=UUID)
 
 
 def _command(

@@ -152,6 +152,14 @@ class DocumentNotFound(Refusal):
     status = 404
 
 
+class DocumentHeld(Refusal):
+    """A legal hold keeps the document from being erased."""
+
+    code = "document_held"
+    remedy = "Ask the operator to release the hold; `held_reason` tells why it is there."
+    status = 409
+
+
 class BatchNotFound(Refusal):
     """The tenant has no such batch."""
 
