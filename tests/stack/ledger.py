@@ -69,6 +69,7 @@ class Desk:
         idempotency: Idempotency | None = None,
         priority: Priority = Priority.DEFAULT,
         options: Options | None = None,
+        batch: UUID | None = None,
     ) -> Accepted:
         """Take a document in, without a file."""
         document = new_id()
@@ -89,6 +90,7 @@ class Desk:
             retention=timedelta(hours=1),
             correlation="test",
             api_key="test",
+            batch=batch,
         )
         return self.intake.accept(upload, idempotency)
 

@@ -163,6 +163,7 @@ def _upload(
         retention=wishes.retention or caller.tenant.limits.retention,
         correlation=caller.correlation,
         api_key=caller.api_key,
+        batch=wishes.batch,
     )
 
 
@@ -183,6 +184,8 @@ def request_hash(upload: Upload) -> bytes:
         "metadata": dict(upload.metadata),
         "retention": upload.retention.total_seconds(),
     }
+    if upload.batch:  # added when given: the hashes kept from the release before stay valid
+        request["batch"] = str(upload.batch)
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
 
 

@@ -7,14 +7,17 @@ from typing import Any, Final
 from flask import Response, jsonify
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 
+from docmill.adapters.postgres.holds import PostgresHolds
 from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill_ingest import context, problem, spec
 from docmill_ingest.accept import Accept
 from docmill_ingest.auth import Authenticate
+from docmill_ingest.batch_routes import Batching, batch_routes
 from docmill_ingest.content import Content
 from docmill_ingest.document_routes import document_routes, lifecycle_routes, tenant_routes
 from docmill_ingest.event_routes import event_routes
 from docmill_ingest.guide import guide
+from docmill_ingest.hold_routes import hold_routes
 from docmill_ingest.models import Problem
 from docmill_ingest.output_routes import Outputs, file_routes, output_routes, page_routes
 from docmill_ingest.reads import Reads
@@ -31,6 +34,8 @@ class Parts:
     reads: Reads
     lifecycle: PostgresLifecycle
     authenticate: Authenticate
+    batching: Batching
+    holds: PostgresHolds
     client_timeout: timedelta = timedelta(seconds=60)
     stream_limit: timedelta = timedelta(minutes=5)
 
@@ -62,6 +67,8 @@ def _routes(parts: Parts) -> APIBlueprint:
     tenant_routes(routes, parts.reads)
     document_routes(routes, parts.reads)
     lifecycle_routes(routes, parts.reads, parts.lifecycle)
+    batch_routes(routes, parts.batching)
+    hold_routes(routes, parts.holds)
     event_routes(routes, parts.reads, parts.stream_limit)
     output_routes(routes, outputs)
     page_routes(routes, parts.reads)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from flask import Flask
 
 from docmill.adapters.postgres.accept import PostgresIntake
+from docmill.adapters.postgres.batches import PostgresBatches
 from docmill.adapters.postgres.bell import DOCUMENT, Bell
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.documents import Documents
+from docmill.adapters.postgres.holds import PostgresHolds
 from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.adapters.postgres.listener import Listener
 from docmill.adapters.postgres.pool import open_pool
@@ -19,6 +21,7 @@ from docmill.ports import Blobs
 from docmill_ingest.accept import Accept
 from docmill_ingest.app import Parts, create_app
 from docmill_ingest.auth import Authenticate
+from docmill_ingest.batch_routes import Batching
 from docmill_ingest.clock import SystemClock
 from docmill_ingest.installed import Installed
 from docmill_ingest.reads import Reads
@@ -66,6 +69,7 @@ def ingest(settings: IngestSettings) -> Iterator[Ingest]:
 
 def _parts(settings: IngestSettings, database: Database, blobs: Blobs, changes: Changes) -> Parts:
     documents = Documents(database)
+    lifecycle = PostgresLifecycle(database)
     return Parts(
         accept=Accept(
             blobs=blobs,
@@ -74,7 +78,9 @@ def _parts(settings: IngestSettings, database: Database, blobs: Blobs, changes: 
             patience=settings.upload_patience_seconds,
         ),
         reads=Reads(documents, blobs, changes),
-        lifecycle=PostgresLifecycle(database),
+        lifecycle=lifecycle,
+        batching=Batching(PostgresBatches(database), lifecycle),
+        holds=PostgresHolds(database),
         authenticate=Authenticate(Tenants(database), SystemClock()),
         client_timeout=settings.client_timeout_seconds,
         stream_limit=settings.stream_limit_seconds,

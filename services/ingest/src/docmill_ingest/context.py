@@ -16,6 +16,7 @@ from docmill_ingest.auth import Authenticate
 log = logger(__name__)
 CLOSE: Final = "docmill.close"  # in the WSGI environment: hang up after this answer
 PROTECTED: Final = "/v1/"
+OPERATED: Final = frozenset({"v1.hold", "v1.release"})  # endpoints of the scope `operator`
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:/@+=-]{1,128}")
 _LENIENT_STATUS: Final = 400
@@ -62,7 +63,8 @@ def _authenticated(authenticate: Authenticate) -> Credential:
     address = request.remote_addr or ""
     credential = authenticate(key_text(request), address=address)
     bind(tenant=credential.tenant.id, api_key=credential.key.id)
-    authenticate.require(credential, Scope.DOCUMENTS, address=address)
+    scope = Scope.OPERATOR if request.endpoint in OPERATED else Scope.DOCUMENTS
+    authenticate.require(credential, scope, address=address)
     return credential
 
 

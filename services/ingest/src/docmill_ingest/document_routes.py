@@ -11,7 +11,13 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from docmill.adapters.postgres.lifecycle import Answer, PostgresLifecycle
 from docmill.domain.document import Document
-from docmill.domain.refusal import DocumentNotFound, NotCancellable, NotRetryable, Refusal
+from docmill.domain.refusal import (
+    DocumentHeld,
+    DocumentNotFound,
+    NotCancellable,
+    NotRetryable,
+    Refusal,
+)
 from docmill_ingest import spec
 from docmill_ingest.context import caller
 from docmill_ingest.models import (
@@ -115,7 +121,9 @@ def lifecycle_routes(routes: APIBlueprint, reads: Reads, lifecycle: PostgresLife
         tags=[TAG],
         summary="Erase a document",
         operation_id="erase",
-        responses=spec.answers(spec.nothing("It is hidden now and will be gone."), 404, status=202),
+        responses=spec.answers(
+            spec.nothing("It is hidden now and will be gone."), 404, 409, status=202
+        ),
     )
     def erase(path: DocumentPath) -> Response:
         """It is a 404 at once; its content and rows are deleted soon after."""
@@ -128,6 +136,8 @@ def _change(change: Change, document: UUID, conflict: Refusal) -> None:
     answer = change(credential.tenant.id, document, by=credential.key.id)
     if answer is Answer.MISSING:
         raise DocumentNotFound
+    if answer is Answer.HELD:
+        raise DocumentHeld
     if answer is Answer.CONFLICT:
         raise conflict
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from docmill.adapters.postgres.batches import Batch, BatchState
 from docmill.adapters.postgres.documents import PageInfo
 from docmill.domain.document import Document, Event, Output, Priority, State
 from docmill.domain.plan import Source
@@ -65,6 +66,10 @@ class DocumentBody(BaseModel):
     changed_at: datetime
     settled_at: datetime | None
     expires_at: datetime | None
+    batch: UUID | None = Field(description="The batch it was uploaded into.")
+    held_reason: str | None = Field(
+        description="Why an operator keeps it from being erased or expiring; null without a hold."
+    )
     links: dict[str, str]
 
     @classmethod
@@ -87,7 +92,27 @@ class DocumentBody(BaseModel):
 _SAME = (
     "id", "state", "version", "run", "settled_run", "name", "declared_type", "media_type", "size",
     "priority", "hold_reason", "accepted_at", "changed_at", "settled_at", "expires_at",
+    "batch", "held_reason",
 )  # fmt: skip
+
+
+class BatchBody(BaseModel):
+    """Documents submitted together."""
+
+    id: UUID
+    name: str
+    metadata: dict[str, Any]
+    state: BatchState
+    counts: dict[State, int] = Field(description="Documents of the batch now, by state.")
+    created_at: datetime
+    closed_at: datetime | None
+    completed_at: datetime | None = Field(
+        description="When it was closed and none of its documents was live; told once."
+    )
+
+    @classmethod
+    def of(cls, batch: Batch) -> Self:
+        return cls.model_validate(batch, from_attributes=True)
 
 
 class DocumentList(BaseModel):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -56,6 +57,8 @@ class UploadOptions(BaseModel):
         None, description="A JSON object of your own, returned as it is; lists filter by it."
     )
 
+    batch: UUID | None = Field(None, description="The open batch that the document joins.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
@@ -66,6 +69,7 @@ class Wishes:
     priority: Priority
     retention: timedelta | None
     metadata: Mapping[str, Any]
+    batch: UUID | None = None
 
 
 def read(fields: Mapping[str, str]) -> Wishes:
@@ -84,7 +88,8 @@ def read(fields: Mapping[str, str]) -> Wishes:
         ),
         priority=given.priority,
         retention=None if seconds is None else timedelta(seconds=seconds),
-        metadata=_metadata(given.metadata),
+        metadata=metadata(given.metadata),
+        batch=given.batch,
     )
 
 
@@ -128,7 +133,8 @@ def _outputs(text: str | None) -> frozenset[Output]:
     return frozenset(Output(part) for part in asked)
 
 
-def _metadata(text: str | None) -> Mapping[str, Any]:
+def metadata(text: str | None) -> Mapping[str, Any]:
+    """Read metadata of a bounded size; raise BadMetadata."""
     if text is None:
         return {}
     if len(text.encode(errors="replace")) > MAX_METADATA_BYTES:

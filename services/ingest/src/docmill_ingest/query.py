@@ -36,6 +36,25 @@ class DocumentPath(BaseModel):
     document: UUID = Field(description="The document's id.")
 
 
+class HoldQuery(_Strict):
+    reason: str = Field(
+        min_length=1, max_length=1000, pattern=r"^[^\x00]*$", description="Shown in the document."
+    )
+
+
+class BatchPath(BaseModel):
+    batch: UUID = Field(description="The batch's id.")
+
+
+class BatchQuery(_Strict):
+    name: str = Field(
+        "", max_length=255, pattern=r"^[^\x00]*$", description="What people call the batch."
+    )
+    metadata: str | None = Field(
+        None, description="A JSON object of your own, returned as it is and in the webhook."
+    )
+
+
 class PagePath(DocumentPath):
     page: int = Field(ge=1, le=1_000_000, description="The page's number, from 1.")
 

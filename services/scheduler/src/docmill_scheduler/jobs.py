@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from docmill.adapters.postgres.audit import PostgresAudit
+from docmill.adapters.postgres.batches import PostgresBatches
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.adapters.postgres.pruning import Kind, PostgresPruning
@@ -13,6 +14,7 @@ from docmill.adapters.postgres.schedule import PostgresSchedule
 from docmill.ops.metrics import Job as Name
 from docmill.ports import Blobs
 from docmill_scheduler.audit import Audit
+from docmill_scheduler.batches import CompleteBatches
 from docmill_scheduler.erase import Erase
 from docmill_scheduler.expire import Expire
 from docmill_scheduler.job import Done, Job, Permit
@@ -62,6 +64,7 @@ def _deleting(
     settings: SchedulerSettings, database: Database, blobs: Blobs
 ) -> dict[Name, Callable[[Permit], Done]]:
     retention = PostgresRetention(database)
+    lifecycle = PostgresLifecycle(database)
     return {
         Name.RETENTION: Expire(retention),
         Name.ERASURE: Erase(
@@ -77,7 +80,8 @@ def _deleting(
             dry_run=settings.orphan_dry_run,
         ),
         Name.MULTIPART: AbortMultipart(blobs, settings.multipart_age_seconds),
-        Name.TIMEOUTS: TimeOut(PostgresLifecycle(database), settings.run_limit_seconds),
+        Name.TIMEOUTS: TimeOut(lifecycle, settings.run_limit_seconds),
+        Name.BATCHES: CompleteBatches(PostgresBatches(database), lifecycle),
     }
 
 

@@ -148,7 +148,7 @@ class Delivery:
     url: str
     secret: str
     kind: str
-    document: UUID
+    document: UUID | None  # None: the event is a batch's
     at: datetime
     payload: Mapping[str, Any]
 

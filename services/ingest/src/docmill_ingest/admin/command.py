@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from docmill.adapters.postgres.bell import Bell
 from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.holds import PostgresHolds
 from docmill.adapters.postgres.letters import PostgresLetters
+from docmill.adapters.postgres.lifecycle import Answer, PostgresLifecycle
 from docmill.adapters.postgres.migrate import MigrationChanged, MigrationLocked, migrate
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import NoSuchKey, NoSuchTenant, Tenants
@@ -20,6 +22,8 @@ from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, ApiKey, Limits, NewKey, Scope, Tenant, TenantState
 from docmill.ops.settings import DatabaseSettings
 from docmill_ingest.admin import letters
+
+ACTOR: Final = "docmill-admin"  # in events and audit lines
 
 
 class Refused(Exception):
@@ -32,6 +36,7 @@ class Command:
 
     asked: argparse.Namespace
     tenants: Tenants
+    database: Database
     out: TextIO
 
     def say(self, *columns: object) -> None:
@@ -47,7 +52,7 @@ def run(asked: argparse.Namespace, settings: DatabaseSettings, out: TextIO) -> N
         if asked.do in letters.COMMANDS:
             letters.run(asked, PostgresLetters(database), out)
         else:
-            _COMMANDS[asked.do](Command(asked, Tenants(database), out))
+            _COMMANDS[asked.do](Command(asked, Tenants(database), database, out))
 
 
 @contextmanager
@@ -92,6 +97,30 @@ def _tenant_set(command: Command) -> None:
         before = replace(before, limits=PLANS[asked.plan])
     command.tenants.set(_changed(before, asked))
     command.say(asked.tenant, "changed")
+
+
+def _tenant_cancel(command: Command) -> None:
+    tenant = command.tenants.get(command.asked.tenant).id
+    cancelled = PostgresLifecycle(command.database).cancel_tenant(tenant, by=ACTOR)
+    command.say(tenant, f"{cancelled} documents cancelled")
+
+
+def _document_hold(command: Command) -> None:
+    asked = command.asked
+    holds = PostgresHolds(command.database)
+    _say_hold(command, holds.hold(asked.document, reason=asked.reason, by=ACTOR), "held")
+
+
+def _document_release(command: Command) -> None:
+    holds = PostgresHolds(command.database)
+    _say_hold(command, holds.release(command.asked.document, by=ACTOR), "released")
+
+
+def _say_hold(command: Command, answer: Answer, done: str) -> None:
+    document = command.asked.document
+    if answer is Answer.MISSING:
+        raise Refused(f"there is no document {document}, or it is being erased")
+    command.say(document, done if answer is Answer.DONE else f"{done} already")
 
 
 def _changed(tenant: Tenant, asked: argparse.Namespace) -> Tenant:
@@ -195,6 +224,9 @@ _COMMANDS: Final[Mapping[str, Callable[[Command], None]]] = {
     "tenant create": _tenant_create,
     "tenant set": _tenant_set,
     "tenant list": _tenant_list,
+    "tenant cancel": _tenant_cancel,
+    "document hold": _document_hold,
+    "document release": _document_release,
     "key create": _key_create,
     "key rotate": _key_rotate,
     "key revoke": _key_revoke,

@@ -3,6 +3,7 @@
 import argparse
 from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, Scope, TenantState, is_slug
@@ -23,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _endpoint(groups)
     _stage(groups)
     _task(groups)
+    _document(groups)
     return made
 
 
@@ -47,6 +49,8 @@ def _tenant(groups: Groups) -> None:
     change.add_argument("--state", choices=[state.value for state in TenantState])
     _limits(change)
     _command(inner, "list", "show every tenant", "tenant")
+    cancel = _command(inner, "cancel", "cancel every live document of a tenant", "tenant")
+    cancel.add_argument("tenant", type=_slug)
 
 
 def _limits(command: argparse.ArgumentParser) -> None:
@@ -132,6 +136,17 @@ def _which(command: argparse.ArgumentParser, *, one: bool = False) -> None:
     command.add_argument("--within-hours", type=_hours, help="that died so lately")
     command.add_argument("--discarded", action="store_true", help="those put away as well")
     command.add_argument("--limit", type=int, default=1000)
+
+
+def _document(groups: Groups) -> None:
+    inner = groups.add_parser("document", help="legal holds").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    hold = _command(inner, "hold", "keep a document from being erased or expiring", "document")
+    hold.add_argument("document", type=UUID)
+    hold.add_argument("--reason", required=True, help="shown in the document")
+    release = _command(inner, "release", "end a document's legal hold", "document")
+    release.add_argument("document", type=UUID)
 
 
 def _command(

@@ -119,6 +119,7 @@ class Upload:
     retention: timedelta
     correlation: str
     api_key: str
+    batch: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,8 @@ class Document:
     changed_at: datetime
     settled_at: datetime | None
     expires_at: datetime | None
+    batch: UUID | None = None
+    held_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,38 @@ class DocumentNotFound(Refusal):
     status = 404
 
 
+class DocumentHeld(Refusal):
+    """A legal hold keeps the document from being erased."""
+
+    code = "document_held"
+    remedy = "Ask the operator to release the hold; `held_reason` tells why it is there."
+    status = 409
+
+
+class BatchNotFound(Refusal):
+    """The tenant has no such batch."""
+
+    code = "batch_not_found"
+    remedy = "Check the id and the key's tenant."
+    status = 404
+
+
+class BatchClosed(Refusal):
+    """The batch is closed and takes no more documents."""
+
+    code = "batch_closed"
+    remedy = "Open another batch, or upload without one."
+    status = 409
+
+
+class BatchCancelled(Refusal):
+    """The batch was cancelled and takes no more documents."""
+
+    code = "batch_cancelled"
+    remedy = "Open another batch, or upload without one."
+    status = 409
+
+
 class PageNotFound(Refusal):
     """The document has no such page, or it was not asked for."""
 

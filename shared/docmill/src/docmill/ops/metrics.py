@@ -54,6 +54,7 @@ class Job(StrEnum):
     ORPHANS = "orphans"
     MULTIPART = "multipart"
     TIMEOUTS = "timeouts"
+    BATCHES = "batches"
     IDEMPOTENCY = "idempotency"
     KEYS = "keys"
     LOGINS = "logins"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from docmill.adapters.postgres.batches import admit
 from docmill.adapters.postgres.bell import READY
 from docmill.adapters.postgres.connection import Connection, first
 from docmill.adapters.postgres.database import Database
@@ -78,8 +79,8 @@ class PostgresIntake:
         """Make the stored upload a document with its first task and event, in one transaction.
 
         Every answer but ACCEPTED marks the upload's blob for the sweeper. Raise UploadExpired when
-        the sweeper was faster. After DatabaseDown the outcome is unknown: repeat with the same
-        idempotency key.
+        the sweeper was faster, and what `admit` raises of a batch. After DatabaseDown the outcome
+        is unknown: repeat with the same idempotency key.
         """
         accepted = self._database.run(lambda c: _accept(c, upload, idempotency))
         self._database.bell.ring(READY)
@@ -145,6 +146,8 @@ def _open(connection: Connection, upload: Upload, parameters: dict[str, Any]) ->
     )
     document.add_tasks(Stage.VALIDATE)
     document.save()
+    if upload.batch:
+        admit(connection, upload.tenant, upload.batch)
 
 
 def _parameters(upload: Upload) -> dict[str, Any]:
@@ -161,6 +164,7 @@ def _parameters(upload: Upload) -> dict[str, Any]:
         "correlation": upload.correlation,
         "api_key": upload.api_key,
         "retention": upload.retention,
+        "batch": upload.batch,
         "run": 1,
         "options": Jsonb(upload.options.as_json()),
         "plan": None,

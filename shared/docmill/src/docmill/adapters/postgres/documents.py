@@ -28,6 +28,7 @@ _SAME: Final = (
     "id", "version", "run", "settled_run", "name", "declared_type", "media_type", "size", "key",
     "metadata", "correlation", "pages", "pages_done", "pages_failed", "failure_code",
     "failure_detail", "hold_reason", "accepted_at", "changed_at", "settled_at", "expires_at",
+    "held_reason",
 )  # fmt: skip
 
 
@@ -135,6 +136,7 @@ def _document(row: Row) -> Document:
         sha256=bytes(row["sha256"]),
         options=Options.from_json(row["options"]) if row["options"] else Options(),
         priority=Priority(row["priority"]),
+        batch=row["batch_id"],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
+from docmill.adapters.postgres.batches import complete_batch_of
 from docmill.adapters.postgres.bell import DOCUMENT, READY
 from docmill.adapters.postgres.commit import record
 from docmill.adapters.postgres.connection import Connection, Row
@@ -131,6 +132,7 @@ class PostgresLedger:
             self._database.bell.ring(READY)
         if document is not None:
             self._database.bell.ring(DOCUMENT, str(document.id))
+            complete_batch_of(self._database, document)
 
     def _one(self, query: str, parameters: dict[str, Any]) -> Row | None:
         return self._database.run(lambda c: c.execute(SQL[query], parameters).fetchone())

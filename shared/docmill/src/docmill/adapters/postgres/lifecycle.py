@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from docmill.adapters.postgres.batches import complete_batch_of
 from docmill.adapters.postgres.bell import DOCUMENT, READY
 from docmill.adapters.postgres.connection import Connection, Row, first
 from docmill.adapters.postgres.database import Database
@@ -29,6 +30,7 @@ class Answer(StrEnum):
     DONE = "done"
     ALREADY = "already"  # it was so before; nothing changed
     CONFLICT = "conflict"  # the document's state does not allow it
+    HELD = "held"  # a legal hold forbids it
     MISSING = "missing"  # no such document, not this tenant's, or being erased
 
 
@@ -41,6 +43,17 @@ class PostgresLifecycle:
     def cancel(self, tenant: str, document: UUID, *, by: str) -> Answer:
         """End a live document now; running children are killed within two seconds."""
         return self._change(tenant, document, lambda held: _cancel(held, by))
+
+    def cancel_tenant(self, tenant: str, *, by: str) -> int:
+        """End everything live of a tenant, one transaction a document; tell how many.
+
+        Uploads go on meanwhile. What broke off is resumed by asking again; twice is safe.
+        """
+        asked = {"tenant": tenant, "by": by}
+        self._database.run(lambda c: c.execute(SQL["tell_tenant_cancel"], asked))
+        rows = self._database.run(lambda c: c.execute(SQL["live_of_tenant"], asked).fetchall())
+        answers = [self.cancel(tenant, row["id"], by=by) for row in rows]
+        return answers.count(Answer.DONE)
 
     def retry(self, tenant: str, document: UUID, *, by: str) -> Answer:
         """Open a new run that does only what the last one left undone, and assembles again."""
@@ -62,23 +75,24 @@ class PostgresLifecycle:
         return self._database.run(lambda c: _time_out(c, document, limit))
 
     def _change(self, tenant: str, document: UUID, change: Callable[[Locked], Answer]) -> Answer:
-        answer = self._database.run(lambda c: _changed(c, tenant, document, change))
-        if answer is Answer.DONE:
+        answer, held = self._database.run(lambda c: _changed(c, tenant, document, change))
+        if held is not None and answer is Answer.DONE:
             self._database.bell.ring(DOCUMENT, str(document))
             self._database.bell.ring(READY)
+            complete_batch_of(self._database, held)
         return answer
 
 
 def _changed(
     connection: Connection, tenant: str, document: UUID, change: Callable[[Locked], Answer]
-) -> Answer:
+) -> tuple[Answer, Locked | None]:
     held = locked(connection, document)
     if held is None or held.tenant != tenant or held.state is State.ERASING:
-        return Answer.MISSING
+        return Answer.MISSING, None
     answer = change(held)
     if answer is Answer.DONE:
         held.save()
-    return answer
+    return answer, held
 
 
 def _cancel(held: Locked, by: str) -> Answer:
@@ -142,6 +156,8 @@ def _add_missing(held: Locked, options: Options) -> None:
 
 
 def _erase(held: Locked, by: str) -> Answer:
+    if held.row["held_reason"] is not None:
+        return Answer.HELD
     held.cancel_tasks("erased", deliveries=True)
     if held.state in LIVE:
         held.end_run(State.ERASING)

@@ -43,9 +43,10 @@ SELECT coalesce((SELECT sum(size) FROM document
 
 -- name: insert_document
 INSERT INTO document (id, tenant_id, version, name, declared_type, size, sha256, key, priority,
-       metadata, correlation, api_key, retention)
+       metadata, correlation, api_key, retention, batch_id)
 VALUES (%(document)s, %(tenant)s, 0, %(name)s, %(declared_type)s, %(size)s, %(sha256)s, %(key)s,
-       %(priority)s, %(metadata)s, %(correlation)s, %(api_key)s, %(retention)s)
+       %(priority)s, %(metadata)s, %(correlation)s, %(api_key)s, %(retention)s,
+       (SELECT id FROM batch WHERE id = %(batch)s AND tenant_id = %(tenant)s))
 RETURNING *;
 
 -- name: insert_run

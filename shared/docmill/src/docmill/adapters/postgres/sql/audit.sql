@@ -14,6 +14,16 @@ SELECT d.id AS document, 'run ' || d.run || ' is ' || d.state || ' without an op
                       AND t.stage IN ('validate', 'recognise', 'assemble')
                       AND t.state IN ('scheduled', 'ready', 'queued', 'running'));
 
+-- name: i2_batch_hanging
+-- A closed batch that has had no live member for a while, and has not completed.
+SELECT NULL::uuid AS document, 'batch ' || b.id || ' has ended without its event' AS detail
+  FROM batch b
+ WHERE b.state <> 'open' AND b.closed_at < now() - interval '15 minutes'
+   AND NOT EXISTS (SELECT FROM batch_event e WHERE e.batch_id = b.id)
+   AND NOT EXISTS (SELECT FROM document d WHERE d.batch_id = b.id
+                      AND (d.state IN ('received', 'processing')
+                           OR d.changed_at > now() - interval '15 minutes'));
+
 -- name: i3_done_twice
 -- A unit committed by more than one attempt.
 SELECT t.document_id AS document,

@@ -47,6 +47,14 @@ SELECT 'thumbnail', 0
 INSERT INTO audit_line (actor, action, tenant_id, document_id)
 VALUES (%(by)s, 'erase_requested', %(tenant)s, %(document)s);
 
+-- name: tell_tenant_cancel
+INSERT INTO audit_line (actor, action, tenant_id)
+VALUES (%(by)s, 'tenant_cancel_requested', %(tenant)s);
+
+-- name: live_of_tenant
+SELECT id FROM document
+ WHERE tenant_id = %(tenant)s AND state IN ('received', 'processing') ORDER BY id;
+
 -- name: forget_answers
 DELETE FROM idempotency WHERE document_id = %(document)s;
 

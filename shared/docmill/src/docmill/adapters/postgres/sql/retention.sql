@@ -1,12 +1,12 @@
 -- name: expired_documents
--- Settled documents whose time is over.
+-- Settled documents whose time is over and which no legal hold keeps.
 SELECT id FROM document
- WHERE expires_at <= now() AND state IN ('ready', 'rejected', 'failed', 'cancelled')
+ WHERE expires_at <= now() AND held_at IS NULL AND state IN ('ready', 'rejected', 'failed', 'cancelled')
  ORDER BY expires_at LIMIT %(limit)s;
 
 -- name: still_expired
--- Asked again under the document's lock: a retry may have reopened it meanwhile.
-SELECT expires_at <= now() AND state IN ('ready', 'rejected', 'failed', 'cancelled') AS yes
+-- Asked again under the document's lock: a retry may have reopened it, or a hold caught it.
+SELECT expires_at <= now() AND held_at IS NULL AND state IN ('ready', 'rejected', 'failed', 'cancelled') AS yes
   FROM document WHERE id = %(document)s;
 
 -- name: drop_content

@@ -1,0 +1,35 @@
+"""Batches that nobody completed: whose last worker died, or whose cancel broke off."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from docmill.adapters.postgres.batches import FIRST, BatchState, PostgresBatches
+from docmill.adapters.postgres.lifecycle import PostgresLifecycle
+from docmill_scheduler.job import Done, Permit
+
+LIMIT: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteBatches:
+    """Ends the live documents of cancelled batches, and completes what has none."""
+
+    batches: PostgresBatches
+    lifecycle: PostgresLifecycle
+
+    def __call__(self, permit: Permit) -> Done:
+        """Go over all of them once."""
+        done, after = 0, FIRST
+        while some := self.batches.completable(LIMIT, after=after):
+            done += sum(self._end(*each, permit) for each in some)
+            after = some[-1][0]
+        return Done(done)
+
+    def _end(self, batch: UUID, state: BatchState, permit: Permit) -> bool:
+        live = self.batches.live_members(batch) if state is BatchState.CANCELLED else []
+        for tenant, document in live:
+            permit.check()
+            self.lifecycle.cancel(tenant, document, by="scheduler")
+        permit.check()
+        return self.batches.complete(batch) or bool(live)  # the last cancel completes it
