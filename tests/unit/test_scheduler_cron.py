@@ -62,7 +62,7 @@ def test_settings_name_the_bad_expression() -> None:
 def test_jobs_are_staggered_by_default() -> None:
     defaults = CronSettings().model_dump()
     crons = [value for name, value in defaults.items() if name.startswith("cron_")]
-    assert len(crons) == len(set(crons)) == 14
+    assert len(crons) == len(set(crons)) == 15
 
 
 @given(st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1)))  # noqa: DTZ001 - hypothesis wants naive bounds
