@@ -19,6 +19,7 @@ from docmill.testing.passage import prose
 from docmill.testing.pictures import Sheet, encoded, printed
 from tests.stack.flow import Caller, Inspector, caller
 from tests.stack.receiver import answering, receiving
+from tests.stack.remains import rows_that_name
 from tests.stack.wait import until
 
 pytestmark = pytest.mark.slow
@@ -128,22 +129,7 @@ def test_an_erased_document_is_hidden_at_once_and_soon_nothing_is_left(
         "document_erased",
         "erasure_proven",
     ]
-    assert rows_that_name(inspect, document) == {"audit_line": 3}
-
-
-def rows_that_name(inspect: Inspector, document: str) -> dict[str, int]:
-    """Count the rows of every table with a document's id in them, in whatever column."""
-    tables = inspect.rows(
-        "SELECT relname AS name FROM pg_class WHERE relkind = 'r'"
-        " AND relnamespace = 'public'::regnamespace"
-    )
-    counts = {
-        table["name"]: inspect.count(
-            f"SELECT count(*) FROM {table['name']} AS t WHERE t::text LIKE '%{document}%'"
-        )
-        for table in tables
-    }
-    return {name: count for name, count in counts.items() if count}
+    assert rows_that_name(inspect.rows, document) == {"audit_line": 3}
 
 
 def test_what_is_past_its_retention_is_gone_and_says_so(stack: Stack, inspect: Inspector) -> None:
