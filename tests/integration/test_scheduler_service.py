@@ -50,7 +50,7 @@ def test_the_whole_service_runs_every_job_and_says_so(
 
     with running(settings) as url:
         until(lambda: all(each.get("last_success") for each in jobs().values()))
-        assert len(jobs()) == 14
+        assert len(jobs()) == 15
         assert {each["status"] for each in jobs().values()} == {"healthy"}
         body = json.loads(get(f"{url}/readyz"))
         assert body["status"] == "ready"
