@@ -48,7 +48,8 @@ class Local:
             supervisor = Supervisor(self.stack, self._tell)
             try:
                 supervisor.start()
-                threading.Event().wait()
+                while True:  # a wait without end may miss a signal that another thread was given
+                    threading.Event().wait(1)
             except (KeyboardInterrupt, Stopped):
                 pass
             finally:

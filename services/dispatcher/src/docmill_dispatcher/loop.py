@@ -43,7 +43,7 @@ class Loop:
         self.wake()
 
     def stop(self) -> None:
-        """End after the current tick. Safe from a signal handler."""
+        """End after the current tick. Safe from any thread."""
         self._stopped.set()
         self._awake.set()
 

@@ -1,7 +1,6 @@
 """The dispatcher's process."""
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -13,6 +12,7 @@ from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.rabbitmq.publisher import RabbitPublisher
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
+from docmill.ops.signals import heard
 from docmill.ops.startup import start
 from docmill_dispatcher.loop import Loop
 from docmill_dispatcher.settings import DispatcherSettings
@@ -82,9 +82,7 @@ def _health(
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = start("dispatcher", DispatcherSettings, os.environ)
-    with dispatcher(settings) as loop:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, lambda *_: loop.stop())
+    with dispatcher(settings) as loop, heard(loop.stop):
         log.info("started")
         loop.run()
     log.info("stopped")

@@ -3,6 +3,7 @@
 One process, for its pool, its waiters and its metrics are one; more come by replicas.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self.app.pulse.beat()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.app.drain()
+        # In a thread: a second signal would interrupt the first one's handler within its locks.
+        threading.Thread(target=self.app.drain, name="drain", daemon=True).start()
         super().handle_exit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from docmill.adapters.postgres.schedule import PostgresSchedule
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.ops.health import HealthServer, Probe, serving
 from docmill.ops.logging import logger
+from docmill.ops.signals import heard
 from docmill.ops.startup import start
 from docmill_scheduler.jobs import jobs
 from docmill_scheduler.loop import Loop
@@ -38,9 +38,7 @@ def main() -> None:
 def serve(settings: SchedulerSettings) -> None:
     """Run the jobs until SIGTERM or SIGINT."""
     stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with scheduler(settings) as (loop, health):
+    with heard(stop.set), scheduler(settings) as (loop, health):
         log.info("started", health_port=health.port)
         loop.run(stop, finish=settings.scheduler_finish_seconds)
 

@@ -1,7 +1,6 @@
 """Puts a worker process together and keeps it until it is told to leave."""
 
 import os
-import signal
 import socket
 import tempfile
 import threading
@@ -27,6 +26,7 @@ from docmill.ops import metrics
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
 from docmill.ops.middleware import attempted
+from docmill.ops.signals import heard
 from docmill.ports import Beat, Blobs, Delivery
 from docmill.work import broker, prctl
 from docmill.work.bench import Bench, InlineBench
@@ -262,7 +262,8 @@ def _run(
         slots=settings.slots,
         run=runner,
     )
-    stop = _stop_on_signals(supervisor)
+    stop = threading.Event()
+    stack.enter_context(heard(lambda: _told(stop, supervisor)))
     health = stack.enter_context(serving(_health(frame, supervisor, worker, blobs)))
     supervisor.start()
     stack.callback(supervisor.close)
@@ -277,18 +278,11 @@ def _run(
     log.info("stopped")
 
 
-def _stop_on_signals(supervisor: Supervisor) -> threading.Event:
-    """Return what the first signal sets; the second ends running work at once."""
-    stop = threading.Event()
-
-    def told(*_: object) -> None:
-        if stop.is_set():
-            supervisor.begin_drain(timedelta())
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told)
-    return stop
+def _told(stop: threading.Event, supervisor: Supervisor) -> None:
+    """Have the worker stop; told again, end running work at once."""
+    if stop.is_set():
+        supervisor.begin_drain(timedelta())
+    stop.set()
 
 
 def _supervisor(frame: Frame, shop: Shop | None) -> Supervisor:

@@ -37,7 +37,7 @@ def _nothing() -> None:
 
 
 class Supervisor:
-    """Watches over every claim this process holds. `begin_drain` may be called by a signal."""
+    """Watches over every claim this process holds. `begin_drain` may be called from any thread."""
 
     def __init__(
         self,
