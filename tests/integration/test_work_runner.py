@@ -3,20 +3,18 @@
 import errno
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from docmill.domain.errors import DatabaseDown, StoreDown
 from docmill.domain.task import Hint
 from docmill.ops.settings import StoreSettings
-from docmill.ports import Stored
 from docmill.testing.children import Keeper, keeper
 from docmill.work.broker import NotNow
 from tests.stack.bench import Workplace, workplace
-from tests.stack.ledger import TENANT, Desk, desk
+from tests.stack.ledger import Desk, desk
 from tests.stack.wait import until
 
 
@@ -314,44 +312,3 @@ def test_a_task_that_must_run_alone_waits_until_its_siblings_are_idle(
             assert place.page(suspect)["state"] != "running" or sibling.done()
         alone.result(timeout=10)
         assert place.page(suspect)["state"] == "done"
-
-
-# ── a store that drips ──────────────────────────────────────────────────────────────────────────
-@pytest.fixture
-def dripping(place: Workplace) -> threading.Event:
-    """Every fetch brings a little, for ever; set once the first has begun."""
-    begun = threading.Event()
-
-    def fetch(key: str, path: Path, check: Callable[[], None]) -> Stored:
-        begun.set()
-        return _drip(key, path, check)
-
-    place.blobs.instead["fetch"] = fetch
-    return begun
-
-
-def test_a_cancel_ends_a_fetch_that_drips(place: Workplace, dripping: threading.Event) -> None:
-    document = place.accept("echo")
-    working = place.begin(place.hints()[0])
-    dripping.wait()
-    place.desk.lifecycle.cancel(TENANT, document, by="test")
-    working.result(timeout=10)
-    assert place.page(document)["state"] == "cancelled"
-
-
-def test_a_fetch_that_drips_has_the_tasks_time(
-    ledger: Desk, blob_settings: StoreSettings, kept: Keeper
-) -> None:
-    with workplace(ledger, blob_settings, kept, deadline=lambda _: timedelta(seconds=0.3)) as place:
-        document = place.accept("echo")
-        place.blobs.instead["fetch"] = _drip
-        place.turn()
-        task = place.page(document)
-    # the store answers the probe: it is this key's trouble
-    assert (task["state"], task["code"], task["attempt"]) == ("scheduled", "store_down", 1)
-
-
-def _drip(key: str, path: Path, check: Callable[[], None]) -> Stored:
-    while True:
-        check()
-        threading.Event().wait(0.02)

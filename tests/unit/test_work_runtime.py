@@ -335,7 +335,7 @@ def test_each_job_has_an_empty_scratch_directory(folder: ChildFolder) -> None:
     first = folder.fresh_scratch()
     (first / "deep").mkdir()
     (first / "deep" / "left").write_bytes(bytes(10_000))
-    (folder.inputs / "original").touch()
+    (folder.fresh_inputs() / "original").touch()
     assert folder.scratch_bytes() >= 10_000
     folder.clear()
     assert folder.scratch_bytes() == 0

@@ -95,7 +95,7 @@ class ChildBench:
                 within = self._shop.deadline(claim.stage)
                 outcome = child.run(job, within=within, check=grip.check)
             with _timed(claim, Step.STORE), _own_disk():
-                return self._stored(claim, child, outcome, self._bounded(grip, "storing"))
+                return self._stored(claim, outcome, self._bounded(grip, "storing"))
         except ChildCrashed:
             child.fit, child.crashed = False, True
             raise
@@ -157,15 +157,15 @@ class ChildBench:
         return check
 
     def _job(self, claim: Claim, folder: ChildFolder, check: Callable[[], None]) -> Job:
-        original = folder.inputs / "original"
-        self._give_original(claim, original, check)
+        inputs = folder.fresh_inputs()
+        self._give_original(claim, inputs / "original", check)
         return Job(
             stage=claim.stage,
             page=claim.page,
             options=claim.options,
-            original=original,
+            original=inputs / "original",
             name=claim.name,
-            pages=self._pages(claim, folder, check),
+            pages=self._pages(claim, inputs, check),
             plan=claim.plan,
             scratch=folder.fresh_scratch(),
             limits={**self._shop.limits, "max_pages": claim.max_pages},
@@ -179,13 +179,11 @@ class ChildBench:
         except BlobMissing as error:
             raise MissingOriginal from error
 
-    def _pages(
-        self, claim: Claim, folder: ChildFolder, check: Callable[[], None]
-    ) -> dict[int, Path]:
+    def _pages(self, claim: Claim, inputs: Path, check: Callable[[], None]) -> dict[int, Path]:
         if claim.stage is not Stage.ASSEMBLE:
             return {}
         artifacts = self._shop.ledger.inputs(claim)
-        paths = {each.page: folder.inputs / f"page-{each.page}" for each in artifacts}
+        paths = {each.page: inputs / f"page-{each.page}" for each in artifacts}
 
         def fetch(artifact: Artifact) -> None:
             stored = self._shop.blobs.fetch(artifact.key, paths[artifact.page], check)
@@ -195,11 +193,10 @@ class ChildBench:
         list(self._shop.hands.map(fetch, artifacts))
         return paths
 
-    def _stored(
-        self, claim: Claim, child: ChildProcess, outcome: Outcome, check: Callable[[], None]
-    ) -> Product:
-        kept = self._shop.root / f"kept-{child.pid}"
-        kept.mkdir(mode=0o700, exist_ok=True)
+    def _stored(self, claim: Claim, outcome: Outcome, check: Callable[[], None]) -> Product:
+        # By the token, for a put that is given up may look for its file during another claim.
+        kept = self._shop.root / f"kept-{claim.token}"
+        kept.mkdir(mode=0o700)
         try:
             adopted = [
                 adopt(made, kept / str(number), most=self._shop.plan.file_size)
@@ -213,14 +210,18 @@ class ChildBench:
     def _put(
         self, claim: Claim, adopted: Sequence[Adopted], check: Callable[[], None]
     ) -> Sequence[Artifact]:
-        """Store all at once; what still waits for the store when `check` raises is left to it."""
+        """Store all at once; when `check` raises, what is under way is left to the store."""
         if claim.document is None:
             raise MissingOriginal
         puts = [
             self._shop.hands.submit(self._put_one, claim, claim.document, each) for each in adopted
         ]
-        while wait(puts, timeout=_LOOK).not_done:
-            check()
+        try:
+            while wait(puts, timeout=_LOOK).not_done:
+                check()
+        finally:
+            for put in puts:
+                put.cancel()
         return tuple(put.result() for put in puts)
 
     def _put_one(self, claim: Claim, document: UUID, adopted: Adopted) -> Artifact:

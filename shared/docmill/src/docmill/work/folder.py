@@ -1,6 +1,7 @@
 """Directories that a worker shares with its children: who may read and who may write."""
 
 import fcntl
+import itertools
 import os
 import shutil
 import tempfile
@@ -44,7 +45,7 @@ class ChildFolder:
         self.inputs = path / "in"
         self.scratch = path / "scratch"
         self._access = access
-        self._jobs = 0
+        self._made = itertools.count(1)
         path.mkdir(mode=0o700)
         access.enterable(path)
         self.inputs.mkdir(mode=0o700)
@@ -52,24 +53,31 @@ class ChildFolder:
         self.scratch.mkdir(mode=0o700)
         access.writable(self.scratch)
 
+    def fresh_inputs(self) -> Path:
+        """Make a directory for what one job is given; what comes too late for it finds none."""
+        inputs = self._fresh(self.inputs)
+        self._access.readable(inputs)
+        return inputs
+
     def fresh_scratch(self) -> Path:
         """Make an empty directory for one job's files."""
-        self._jobs += 1
-        scratch = self.scratch / str(self._jobs)
-        scratch.mkdir(mode=0o700)
+        scratch = self._fresh(self.scratch)
         self._access.writable(scratch)
         return scratch
 
     def clear(self) -> None:
         """Remove what a job was given and what it left."""
-        for path in self.inputs.iterdir():
-            path.unlink()
-        for path in self.scratch.iterdir():
+        for path in (*self.inputs.iterdir(), *self.scratch.iterdir()):
             remove(path)
 
     def remove(self) -> None:
         """Remove the whole place. Twice is safe."""
         remove(self.path)
+
+    def _fresh(self, parent: Path) -> Path:
+        folder = parent / str(next(self._made))
+        folder.mkdir(mode=0o700)
+        return folder
 
     def scratch_bytes(self) -> int:
         """Return how much the child has written, roughly while it is writing."""
