@@ -136,6 +136,34 @@ def test_without_a_broker_nothing_is_queued(ledger: Desk, settings: DispatcherSe
     assert ledger.tasks(accepted.document)[0]["state"] == "ready"
 
 
+def test_one_bad_row_stops_nobody_else(ledger: Desk, dispatching: list[Hint]) -> None:
+    """As when a newer release's rows meet this one's code."""
+    bad, good = ledger.accept(), ledger.accept()
+    until(lambda: len(set(dispatching)) == 2)
+    claims = [ledger.ledger.claim(hint, worker="w", alone=False) for hint in set(dispatching)]
+    assert all(claims)
+    # settling the first would break this rule of the table
+    ledger.do(
+        "ALTER TABLE task ADD CONSTRAINT broken CHECK"
+        f" (document_id <> '{bad.document}' OR state = 'running')"
+    )
+    ledger.do("UPDATE task SET lease_until = now() - interval '1 s' WHERE state = 'running'")
+    task = ledger.tasks(good.document)[0]["id"]
+    until(lambda: Hint(task, 2) in dispatching)
+    assert ledger.tasks(bad.document)[0]["state"] == "running"
+
+
+def test_a_wait_for_the_broker_keeps_no_lease_from_being_reaped() -> None:
+    now = [100.0]
+    grace = Grace(timedelta(seconds=45), clock=lambda: now[0])
+    now[0] += 7  # five of them for confirms that did not come
+    grace.excuse(5)
+    assert grace.allows(server_seconds=1000)
+    now[0] += 12
+    grace.excuse(12)
+    assert not grace.allows(server_seconds=1000)
+
+
 def test_after_an_outage_every_lease_gets_one_length() -> None:
     now = [100.0]
     grace = Grace(timedelta(seconds=45), clock=lambda: now[0])

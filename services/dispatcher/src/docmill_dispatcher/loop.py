@@ -10,6 +10,7 @@ from docmill.domain.errors import DatabaseDown
 from docmill.ops import metrics
 from docmill.ops.health import Pulse
 from docmill.ops.logging import logger
+from docmill.ops.middleware import Unforeseen, attempted
 from docmill_dispatcher import gauges
 from docmill_dispatcher.tick import Tick
 
@@ -18,7 +19,10 @@ OUTAGE_PAUSE: Final = 1.0
 
 
 class Loop:
-    """Runs until stopped. PostgreSQL's absence pauses it; nothing ends it but `stop`."""
+    """Runs until stopped; nothing ends it but `stop`.
+
+    PostgreSQL's absence pauses it. So does what nobody foresaw, but that is no sign of life.
+    """
 
     def __init__(
         self, tick: Tick, ledger: PostgresDispatch, *, interval: timedelta, sweep: timedelta
@@ -49,17 +53,24 @@ class Loop:
 
     def run(self) -> None:
         """Tick until stopped."""
+        self.pulse.beat()
         while not self._stopped.is_set():
-            self.pulse.beat()
-            try:
-                busy = self._round()
-            except DatabaseDown as error:
-                log.warning("database_down", error=str(error))
-                self._stopped.wait(OUTAGE_PAUSE)
-                continue
-            if not busy:
-                self._awake.wait(self._interval)
-            self._awake.clear()
+            match attempted(self._round):
+                case Unforeseen(error=DatabaseDown() as error):
+                    log.warning("database_down", error=str(error))
+                    self.pulse.beat()
+                    self._stopped.wait(OUTAGE_PAUSE)
+                case Unforeseen(error=error):
+                    log.error("tick_failed", exc_info=error)
+                    self._stopped.wait(OUTAGE_PAUSE)
+                case busy:
+                    self.pulse.beat()
+                    self._rest(busy=busy)
+
+    def _rest(self, *, busy: bool) -> None:
+        if not busy:
+            self._awake.wait(self._interval)
+        self._awake.clear()
 
     def _round(self) -> bool:
         if self._forgotten.is_set():

@@ -8,8 +8,11 @@ from typing import Final
 from prometheus_client import Counter
 
 from docmill.adapters.postgres.dispatch import Dispatched, Glance, PostgresDispatch
+from docmill.domain.errors import DatabaseDown
+from docmill.domain.task import Pool
 from docmill.ops import metrics
 from docmill.ops.logging import logger
+from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ports import Publisher
 
 log = logger(__name__)
@@ -36,6 +39,13 @@ class Grace:
             self._until = now + self._lease
         self._last = now
         return now >= self._until and server_seconds > self._lease
+
+    def excuse(self, seconds: float) -> None:
+        """Take a wait for the broker, which keeps no worker from renewing, for no lateness.
+
+        At most LATE of it: a longer one is ours, or the machine's.
+        """
+        self._last += min(seconds, LATE.total_seconds())
 
 
 class Tick:
@@ -82,16 +92,26 @@ class Tick:
 
     def _pick(self, glance: Glance) -> bool:
         pools = set(glance.backlogged)
-        picked = [each for pool in sorted(pools) for each in self._ledger.pick(pool)]
+        picked = [each for pool in sorted(pools) for each in self._picked(pool)]
         for each in picked:
             metrics.DISPATCH_WAIT_SECONDS.labels(each.pool).observe(each.waited_seconds or 0)
         self._publish(picked)
         return bool(picked)
 
+    def _picked(self, pool: Pool) -> Sequence[Dispatched]:
+        """Pick for one pool; what is wrong with it must not stop the others."""
+        picked = attempted(lambda: self._ledger.pick(pool), but=(DatabaseDown,))
+        if isinstance(picked, Unforeseen):
+            log.error("not_picked", pool=pool, exc_info=picked.error)
+            return ()
+        return picked
+
     def _publish(self, dispatched: Sequence[Dispatched]) -> None:
         if not dispatched:
             return
+        began = time.monotonic()
         confirmed = self._publisher.publish([(each.pool, each.hint) for each in dispatched])
+        self._grace.excuse(time.monotonic() - began)
         lost = [each for each in dispatched if each.hint not in confirmed]
         _count(dispatched, metrics.HINTS_PUBLISHED)
         _count((each for each in dispatched if each.hint in confirmed), metrics.HINTS_CONFIRMED)

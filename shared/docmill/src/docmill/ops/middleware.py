@@ -19,9 +19,11 @@ class Unforeseen:
         return f"{type(self.error).__name__}: {first}" if first else type(self.error).__name__
 
 
-def attempted(work: Callable[[], T]) -> T | Unforeseen:
-    """Do the work and return its result, or what it raised; never raise an Exception."""
+def attempted(work: Callable[[], T], *, but: tuple[type[Exception], ...] = ()) -> T | Unforeseen:
+    """Do the work and return its result, or what it raised; raise no Exception `but` those."""
     try:
         return work()
+    except but:
+        raise
     except Exception as error:
         return Unforeseen(error)

@@ -16,10 +16,14 @@ from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ending import end_attempt
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import locked
+from docmill.domain.errors import DatabaseDown
 from docmill.domain.fairness import Candidate, Line, Picked, pick, window
 from docmill.domain.retrying import Next, Spent, lost
 from docmill.domain.task import Failure, Hint, Outcome, Pool, RetryPolicy, Stage, TaskState
+from docmill.ops.logging import logger
+from docmill.ops.middleware import Unforeseen, attempted
 
+log = logger(__name__)
 SQL: Final = load("dispatch")
 LOCK_SPACE: Final = 0x706F6F6C  # "pool"
 SEEN: Final = timedelta(seconds=30)
@@ -33,7 +37,6 @@ class Dispatched:
     """A hint and the queue it goes to."""
 
     pool: Pool
-    stage: Stage
     hint: Hint
     # since it was ready; None for a hint sent again
     waited_seconds: float | None = field(default=None, compare=False)
@@ -86,8 +89,8 @@ class PostgresDispatch:
         return Glance(
             due=row["due"],
             expired=row["expired"],
-            queued=frozenset(Pool(each) for each in row["queued"]),
-            backlogged=frozenset(Pool(each) for each in row["backlogged"]),
+            queued=_known(row["queued"]),
+            backlogged=_known(row["backlogged"]),
             server_seconds=row["server_seconds"],
         )
 
@@ -121,7 +124,8 @@ class PostgresDispatch:
 
     def expired(self) -> list[Reaped]:
         """List the running tasks whose lease has run out."""
-        return [Reaped(**{**row, "stage": Stage(row["stage"])}) for row in self._rows("expired")]
+        rows = self._rows("expired", stages=list(Stage))
+        return [Reaped(**{**row, "stage": Stage(row["stage"])}) for row in rows]
 
     def take_back(self, expired: Reaped) -> bool:
         """Take a task back and settle its document; False when a renewal or commit was faster."""
@@ -131,8 +135,11 @@ class PostgresDispatch:
         return taken
 
     def reap(self) -> list[Reaped]:
-        """Take back every task whose lease has run out, one document at a time."""
-        return [each for each in self.expired() if self.take_back(each)]
+        """Take back every task whose lease has run out, one document at a time.
+
+        One that cannot be is logged and left: nobody else waits for it.
+        """
+        return [each for each in self.expired() if self._taken_back(each)]
 
     def rehint(self) -> list[Dispatched]:
         """Tell which queued tasks want a hint again; their next one is due later."""
@@ -142,6 +149,7 @@ class PostgresDispatch:
             idle_wait=self._rehint / IDLE_SHARE,
             cap=HINT_CAP,
             seen=SEEN,
+            pools=list(Pool),
         )
         return [_dispatched(row) for row in rows]
 
@@ -160,6 +168,13 @@ class PostgresDispatch:
         Empty when another dispatcher picks for it now, or the pool waits for a dependency.
         """
         return self._database.run(lambda connection: self._pick(connection, pool))
+
+    def _taken_back(self, expired: Reaped) -> bool:
+        taken = attempted(lambda: self.take_back(expired), but=(DatabaseDown,))
+        if isinstance(taken, Unforeseen):
+            log.error("not_taken_back", task=expired.task, exc_info=taken.error)
+            return False
+        return taken
 
     def _pick(self, connection: Connection, pool: Pool) -> list[Dispatched]:
         if not _first(connection, "try_lock_pool", space=LOCK_SPACE, pool=pool)["got"]:
@@ -318,10 +333,14 @@ def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> b
 def _dispatched(row: Row) -> Dispatched:
     return Dispatched(
         pool=Pool(row["pool"]),
-        stage=Stage(row["stage"]),
         hint=Hint(row["id"], row["dispatch"]),
         waited_seconds=row.get("waited_seconds"),
     )
+
+
+def _known(names: Sequence[str]) -> frozenset[Pool]:
+    """Leave out what only a newer release knows: its own dispatcher sees to that."""
+    return frozenset(pool for pool in Pool if pool.value in names)
 
 
 def _all(connection: Connection, query: str, **parameters: Any) -> list[Row]:

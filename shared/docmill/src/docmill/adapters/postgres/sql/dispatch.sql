@@ -40,7 +40,8 @@ UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
 
 -- name: expired
 SELECT id AS task, token, tenant_id AS tenant, document_id AS document, stage, page, run, worker
-  FROM task WHERE state = 'running' AND lease_until < now() ORDER BY lease_until LIMIT 100;
+  FROM task WHERE state = 'running' AND lease_until < now() AND stage = ANY(%(stages)s)
+ ORDER BY lease_until LIMIT 100;
 
 -- name: still_expired
 -- Under the document's lock: a renewal may have been faster. `outage`: PostgreSQL itself was away.
@@ -59,7 +60,7 @@ WITH idle AS (
              WHERE w.pool = p.pool AND w.seen > now() - %(seen)s)
 ), due AS (
     SELECT t.id FROM task t
-     WHERE t.state = 'queued'
+     WHERE t.state = 'queued' AND t.pool = ANY(%(pools)s)
        AND (t.hinted_at IS NULL OR now() >= t.hinted_at + least(%(cap)s::interval, power(2, t.hints)
             * CASE WHEN t.pool IN (SELECT pool FROM idle) THEN %(idle_wait)s::interval
                    ELSE %(wait)s::interval END))
