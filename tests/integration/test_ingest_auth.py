@@ -1,9 +1,9 @@
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from docmill.adapters.postgres.tenants import NoSuchKey, NoSuchTenant
+from docmill.adapters.postgres.tenants import KeyEnded, NoSuchKey, NoSuchTenant
 from docmill.domain.tenant import Scope, split_key
 from docmill.ops.settings import StoreSettings
 from tests.stack.api import Api, Caller, api
@@ -107,6 +107,18 @@ def test_what_does_not_exist_is_told(service: Api) -> None:
         service.tenants.revoke_key("nothing")
     with pytest.raises(NoSuchKey):
         service.tenants.rotate_key("nothing", grace=timedelta())
+
+
+def test_a_key_that_has_ended_gives_nobody_another(service: Api) -> None:
+    service.tenant("one")
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    revoked = service.tenants.add_key("one", Scope.DOCUMENTS).id
+    service.tenants.revoke_key(revoked)
+    expired = service.tenants.add_key("one", Scope.DOCUMENTS, expires_at=past).id
+    for key in (revoked, expired):
+        with pytest.raises(KeyEnded):
+            service.tenants.rotate_key(key, grace=timedelta())
+    assert len(service.tenants.keys("one")) == 2
 
 
 @pytest.mark.parametrize(

@@ -340,17 +340,19 @@ def test_a_full_tenant_is_refused(ledger: Desk) -> None:
 def test_a_run_that_is_open_for_too_long_fails(ledger: Desk) -> None:
     accepted = ledger.accept()
     ledger.do("UPDATE run SET opened_at = now() - interval '25 h'")
-    assert ledger.lifecycle.time_out_runs() == 1
-    assert ledger.lifecycle.time_out_runs() == 0
+    assert ledger.lifecycle.overdue() == [accepted.document]
+    assert ledger.lifecycle.time_out(accepted.document)
+    assert not ledger.lifecycle.time_out(accepted.document)
+    assert ledger.lifecycle.overdue() == []
     assert ledger.document(accepted.document)["failure_code"] == "timed_out"
 
 
 def test_erasing_documents_do_not_hide_an_overdue_run(ledger: Desk) -> None:
     for _ in range(101):
         ledger.lifecycle.erase(TENANT, ledger.accept().document, by="me")
-    ledger.accept()
+    accepted = ledger.accept()
     ledger.do("UPDATE run SET opened_at = now() - interval '25 h'")
-    assert ledger.lifecycle.time_out_runs() == 1
+    assert ledger.lifecycle.overdue() == [accepted.document]
 
 
 def test_an_erased_documents_webhook_is_not_sent(ledger: Desk) -> None:

@@ -83,6 +83,7 @@ def test_a_cancel_racing_a_commit_is_one_or_the_other(ledger: Desk) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_thousand_cancels_racing_the_last_commit_are_one_or_the_other(ledger: Desk) -> None:
     both = Counter[str]()
     for _ in range(1000):

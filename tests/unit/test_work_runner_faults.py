@@ -60,7 +60,7 @@ class Seat:
     job: Callable[[Grip], Product] = lambda _: PRODUCT
     unfit: int = 0
 
-    def prepare(self, *, alone: bool) -> None:
+    def prepare(self, check: Callable[[], None], *, alone: bool) -> None:
         if self.unfit:
             self.unfit -= 1
             raise ChildUnfit("no model")
@@ -117,7 +117,7 @@ def test_a_drain_ends_the_wait_for_a_child() -> None:
     watch = supervisor(book)
 
     class Never(Seat):
-        def prepare(self, *, alone: bool) -> None:
+        def prepare(self, check: Callable[[], None], *, alone: bool) -> None:
             watch.begin_drain(timedelta())
             raise ChildUnfit("no model")
 
@@ -131,7 +131,7 @@ def test_a_drain_ends_the_wait_for_the_database() -> None:
     watch = supervisor(book)
 
     class Leaving(Seat):
-        def prepare(self, *, alone: bool) -> None:
+        def prepare(self, check: Callable[[], None], *, alone: bool) -> None:
             watch.begin_drain(timedelta())
 
     with pytest.raises(NotNow):

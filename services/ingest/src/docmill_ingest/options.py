@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -106,21 +106,21 @@ def _languages(text: str | None) -> tuple[str, ...]:
 
 
 def _pages(text: str | None) -> tuple[int, ...]:
-    numbers: set[int] = set()
+    numbers: list[int] = []
     for part in _split(text or ""):
-        numbers.update(_page_range(part))
+        numbers += _page_range(part)
         if len(numbers) > MAX_PAGES_ASKED:
             raise InvalidOption(f"pages: at most {MAX_PAGES_ASKED}", option="pages")
-    return tuple(sorted(numbers))
+    return tuple(sorted(set(numbers)))
 
 
-def _page_range(part: str) -> Iterator[int]:
+def _page_range(part: str) -> Iterable[int]:
     matched = _PAGES.fullmatch(part)
     first = int(matched[1]) if matched else 0
     last = int(matched[2] or matched[1]) if matched else 0
     if not 1 <= first <= last or last - first >= MAX_PAGES_ASKED:
         raise InvalidOption(f"pages: {part[:40]!r} is no page or range of pages", option="pages")
-    return iter(range(first, last + 1))
+    return range(first, last + 1)
 
 
 def _outputs(text: str | None) -> frozenset[Output]:

@@ -75,7 +75,7 @@ class Reads:
 
         def settled() -> bool:
             now, state = self._version(tenant, document)
-            return now != seen or (state in TERMINAL and version is None)
+            return now != seen or state in TERMINAL
 
         with self.changes.seat() as seated:
             if seated:

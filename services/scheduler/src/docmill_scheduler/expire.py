@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
+from docmill_scheduler.ending import end_all
 from docmill_scheduler.job import Done, Permit
 
 BATCH: Final = 200
@@ -23,13 +24,5 @@ class Expire:
     documents: Settled
 
     def __call__(self, permit: Permit) -> Done:
-        """Expire all that is due, one transaction a document."""
-        done = 0
-        while due := self.documents.expired(BATCH):
-            before = done
-            for document in due:
-                permit.check()
-                done += self.documents.expire(document)
-            if done == before:
-                break  # all were reopened under our eyes, or would come again for ever
-        return Done(done)
+        """Expire all that is due; raise NotAllEnded after all others are done."""
+        return Done(end_all(lambda: self.documents.expired(BATCH), self.documents.expire, permit))

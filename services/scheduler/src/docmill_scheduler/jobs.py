@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.batches import PostgresBatches
@@ -15,6 +16,7 @@ from docmill.ops.metrics import Job as Name
 from docmill.ports import Blobs
 from docmill_scheduler.audit import Audit
 from docmill_scheduler.batches import CompleteBatches
+from docmill_scheduler.ending import end_all
 from docmill_scheduler.erase import Erase
 from docmill_scheduler.expire import Expire
 from docmill_scheduler.job import Done, Job, Permit
@@ -31,12 +33,9 @@ class TimeOut:
     limit: timedelta
 
     def __call__(self, permit: Permit) -> Done:
-        """End them, a bounded batch at a time."""
-        ended = 0
-        while some := self.lifecycle.time_out_runs(self.limit):
-            permit.check()
-            ended += some
-        return Done(ended)
+        """End all that are due; raise NotAllEnded after all others are done."""
+        due = partial(self.lifecycle.overdue, self.limit)
+        return Done(end_all(due, partial(self.lifecycle.time_out, limit=self.limit), permit))
 
 
 def jobs(

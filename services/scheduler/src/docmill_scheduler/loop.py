@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Event
+from threading import Event, Thread
 from typing import Final, Protocol
 
 from docmill.adapters.postgres.schedule import Board, Posting, Turn
@@ -43,11 +42,11 @@ class _Seat:
     not_before: float = 0.0
     turn: Turn | None = None
     permit: Permit = field(default_factory=Permit)
-    running: Future[None] | None = None
+    running: Thread | None = None
 
     @property
     def busy(self) -> bool:
-        return self.running is not None and not self.running.done()
+        return self.running is not None and self.running.is_alive()
 
 
 class Loop:
@@ -66,7 +65,6 @@ class Loop:
         self._tick_seconds = tick.total_seconds()
         self._renew_seconds = lease.total_seconds() / 4
         self._renew_at = 0.0
-        self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="job")
         self.pulse = Pulse("loop", timedelta(seconds=60))
 
     def run(self, stop: Event, *, finish: timedelta = timedelta(seconds=60)) -> None:
@@ -103,7 +101,14 @@ class Loop:
 
     def _start(self, seat: _Seat, turn: Turn) -> None:
         seat.turn, seat.permit = turn, Permit()
-        seat.running = self._workers.submit(self._work, seat.job, turn, seat.permit)
+        # A daemon, for one that will not end must not keep the process from ending.
+        seat.running = Thread(
+            target=self._work,
+            args=(seat.job, turn, seat.permit),
+            name=f"job-{seat.job.name}",
+            daemon=True,
+        )
+        seat.running.start()
 
     def _renew(self) -> None:
         busy = [seat for seat in self._seats if seat.busy]
@@ -139,14 +144,19 @@ class Loop:
         deadline = time.monotonic() + finish.total_seconds()
         while self._running() and time.monotonic() < deadline:
             attempted(self._renew)
-            wait(self._running(), timeout=min(1.0, max(0.0, deadline - time.monotonic())))
+            self._wait(min(1.0, deadline - time.monotonic()))
         for seat in self._seats:
             seat.permit.withdraw("the service stops")
-        wait(self._running(), timeout=LEAVE_SECONDS)
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._wait(LEAVE_SECONDS)
 
-    def _running(self) -> list[Future[None]]:
-        return [seat.running for seat in self._seats if seat.running and not seat.running.done()]
+    def _wait(self, seconds: float) -> None:
+        """Wait so long for what runs."""
+        until = time.monotonic() + seconds
+        for running in self._running():
+            running.join(max(0.0, until - time.monotonic()))
+
+    def _running(self) -> list[Thread]:
+        return [seat.running for seat in self._seats if seat.running and seat.busy]
 
 
 def _slot(job: Job, posting: Posting | None, now: datetime) -> datetime:

@@ -90,6 +90,7 @@ def scheduler(settings: SchedulerSettings) -> Iterator[tuple[Loop, HealthServer]
             settings.health_host,
             settings.health_port,
             live=[loop.pulse.probe],
+            metrics=shown.metrics,
             ready=[
                 Probe(name="postgresql", ask=database.health),
                 Probe(name="s3", ask=blobs.ping, critical=False),

@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from prometheus_client import generate_latest
+
 from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.schedule import LastRun, PostgresSchedule
 from docmill.ops import metrics
 from docmill.ops.health import Facts, Unwell
+from docmill.ops.middleware import attempted
 from docmill_scheduler.cron import effective, following, interval
 from docmill_scheduler.job import Job
 
@@ -44,6 +47,12 @@ class Jobs:
         self._schedule = schedule
         self._audit = audit
         self._since: datetime | None = None
+
+    def metrics(self) -> bytes:
+        """Return what a scrape gets: as PostgreSQL has it now, or had it when it last answered."""
+        attempted(self.ask)
+        attempted(self.ask_audit)
+        return generate_latest()
 
     def ask(self) -> Facts:
         """Return every job's standing; raise Unwell when one is not as it should be."""

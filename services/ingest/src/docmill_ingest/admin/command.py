@@ -17,7 +17,7 @@ from docmill.adapters.postgres.letters import PostgresLetters
 from docmill.adapters.postgres.lifecycle import Answer, PostgresLifecycle
 from docmill.adapters.postgres.migrate import MigrationChanged, MigrationLocked, migrate
 from docmill.adapters.postgres.pool import open_pool
-from docmill.adapters.postgres.tenants import NoSuchKey, NoSuchTenant, Tenants
+from docmill.adapters.postgres.tenants import KeyEnded, NoSuchKey, NoSuchTenant, Tenants
 from docmill.domain.task import Stage
 from docmill.domain.tenant import PLANS, ApiKey, Limits, NewKey, Scope, Tenant, TenantState
 from docmill.ops.settings import DatabaseSettings
@@ -73,6 +73,8 @@ def _refusing() -> Iterator[None]:
         raise Refused(f"there is no tenant {error}") from error
     except NoSuchKey as error:
         raise Refused(f"there is no key {error}") from error
+    except KeyEnded as error:
+        raise Refused(f"key {error} was revoked or has expired: create a new one") from error
 
 
 def _migrate(url: str, out: TextIO, *, finish: bool) -> None:

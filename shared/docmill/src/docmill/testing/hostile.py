@@ -29,6 +29,7 @@ class Hostile:
         self._settings = settings
 
     def warm(self) -> None:
+        time.sleep(float(self._settings.get("DOCMILL_WARM_SECONDS", 0)))
         if fault := self._settings.get("DOCMILL_WARM_FAULT"):
             raise RuntimeError(fault)
 

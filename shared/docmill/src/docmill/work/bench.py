@@ -10,8 +10,11 @@ from docmill.work.grip import Grip
 class Bench(Protocol):
     """One slot's place; used by one thread at a time."""
 
-    def prepare(self, *, alone: bool) -> None:
-        """Be ready for a task; raise ChildUnfit when that cannot be."""
+    def prepare(self, check: Callable[[], None], *, alone: bool) -> None:
+        """Be ready for a task; raise ChildUnfit when that cannot be.
+
+        `check` is called often meanwhile and raises to wait no longer.
+        """
 
     def work(self, grip: Grip) -> Product:
         """Do the claimed task and store its artifacts; raise what `docmill.work.failure` reads.
@@ -30,7 +33,7 @@ class InlineBench:
         self._ledger = ledger
         self._deliver = deliver
 
-    def prepare(self, *, alone: bool) -> None:
+    def prepare(self, check: Callable[[], None], *, alone: bool) -> None:
         """Nothing is kept warm."""
 
     def work(self, grip: Grip) -> Product:

@@ -4,6 +4,7 @@ Leans on dramatiq 2.2.1's `RabbitmqBroker.consume`, `consumer_class`, `declare_q
 `_RabbitmqConsumer`, and on `MessageProxy._exception`; tests/contract/test_broker.py holds them.
 """
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -17,9 +18,11 @@ from dramatiq.middleware import Middleware
 
 from docmill.adapters.rabbitmq.topology import ACTOR, declare, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops.middleware import attempted
 
 # Threads look this often whether they should stop; a drain waits for it twice.
 _IDLE_MILLISECONDS = 200
+_CLOSE_SECONDS = 5.0
 _DOWN = (pika.exceptions.AMQPError, OSError)
 
 
@@ -55,6 +58,16 @@ class HintConsumer(_RabbitmqConsumer):
         if message.consumer is self:
             with suppress(ConnectionClosed):
                 super().nack(message)  # type: ignore[no-untyped-call]  # dramatiq's
+
+    def close(self) -> None:
+        """Close the connection; one that does not answer in time is left to itself.
+
+        pika (1.4) waits for a slow node without end, and RabbitMQ requeues what was not
+        acknowledged.
+        """
+        closing = threading.Thread(target=attempted, args=(super().close,), daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
 
     def _requeue(self, message: Any) -> None:
         tag = message._tag  # noqa: SLF001 - as above

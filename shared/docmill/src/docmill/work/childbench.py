@@ -65,7 +65,7 @@ class ChildBench:
         self._next: ChildProcess | None = self._started()
         self._alone = False  # whether the child has the memory of a task that runs alone
 
-    def prepare(self, *, alone: bool) -> None:
+    def prepare(self, check: Callable[[], None], *, alone: bool) -> None:
         """Have a warm child; for a task that runs alone a fresh one, with more memory."""
         if alone or self._alone:
             self._retire(ChildEnd.RECYCLED)
@@ -74,7 +74,7 @@ class ChildBench:
         if child.warm:
             return
         try:
-            hello = child.ready()
+            hello = child.ready(check)
         except DocmillError:
             self._retire(ChildEnd.CRASHED)
             raise

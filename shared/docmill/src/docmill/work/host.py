@@ -143,8 +143,13 @@ def serve_children(trade: Trade, settings: ChildSettings) -> None:
         for _ in range(settings.slots):
             benches.append(ChildBench(shop))
             stack.callback(benches[-1].close)
-        attempted(lambda: benches[0].prepare(alone=False))  # tells what it is before any work
+        # So that it tells what it is before any work.
+        attempted(lambda: benches[0].prepare(_go_on, alone=False))
         _run(stack, frame, benches, blobs, shop)
+
+
+def _go_on() -> None:
+    """Nobody can tell us to leave yet but by ending us."""
 
 
 def serve_inline(
@@ -262,8 +267,7 @@ def _run(
         slots=settings.slots,
         run=runner,
     )
-    stop = threading.Event()
-    stack.enter_context(heard(lambda: _told(stop, supervisor)))
+    stop = _stop_when_told(stack, supervisor)
     health = stack.enter_context(serving(_health(frame, supervisor, worker, blobs)))
     supervisor.start()
     stack.callback(supervisor.close)
@@ -278,11 +282,17 @@ def _run(
     log.info("stopped")
 
 
-def _told(stop: threading.Event, supervisor: Supervisor) -> None:
-    """Have the worker stop; told again, end running work at once."""
-    if stop.is_set():
-        supervisor.begin_drain(timedelta())
-    stop.set()
+def _stop_when_told(stack: ExitStack, supervisor: Supervisor) -> threading.Event:
+    """Return what the first signal sets; the second ends running work at once."""
+    stop = threading.Event()
+
+    def told() -> None:
+        if stop.is_set():
+            supervisor.begin_drain(timedelta())
+        stop.set()
+
+    stack.enter_context(heard(told))
+    return stop
 
 
 def _supervisor(frame: Frame, shop: Shop | None) -> Supervisor:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from uuid import uuid4
 
 from docmill.domain.errors import Transient
@@ -101,12 +101,17 @@ class Larder:
                 return False
             self._kept.move_to_end(key)
             kept.used = time.monotonic()
-            self._hand_over(kept.path, to)
-            return True
+            if self._access.uid is not None:
+                to.hardlink_to(kept.path)
+                return True
+            source = kept.path.open("rb")
+        # Out of the lock: the thread that renews leases takes it too, and a copy takes its time.
+        _copy(source, to)
+        return True
 
     def _hand_over(self, path: Path, to: Path) -> None:
         if self._access.uid is None:  # a child of our own user could write to the very file
-            shutil.copyfile(path, to)
+            _copy(path.open("rb"), to)
         else:
             to.hardlink_to(path)
 
@@ -131,6 +136,11 @@ class Larder:
         _, oldest = self._kept.popitem(last=False)
         oldest.path.unlink()
         self._room += oldest.size
+
+
+def _copy(source: BinaryIO, to: Path) -> None:
+    with source, to.open("xb") as target:
+        shutil.copyfileobj(source, target)
 
 
 def compare(key: str, got: bytes | None, wanted: bytes | None) -> None:

@@ -39,6 +39,10 @@ _REAP: Final = 5.0  # seconds for the kernel to end what was killed
 _TAIL: Final = 4096  # bytes of stderr that are kept
 
 
+def _go_on() -> None:
+    """Nothing ends the wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildPlan:
     """How a pool's children are made and what they may take. Sizes are in bytes."""
@@ -106,10 +110,13 @@ class ChildProcess:
         """Its process id, which is also its session and process group."""
         return self._process.pid
 
-    def ready(self) -> Hello:
-        """Wait until it is warm; raise ChildUnfit when it does not come up."""
+    def ready(self, check: Callable[[], None] = _go_on) -> Hello:
+        """Wait until it is warm; raise ChildUnfit when it does not come up.
+
+        `check` is called often and raises to wait no longer; the child goes on.
+        """
         if self._hello is None:
-            self._hello = self._greeted()
+            self._hello = self._greeted(check)
             self._base = self._resident()
             log.debug("child_ready", pid=self.pid, seconds=round(self.age, 3))
         return self._hello
@@ -159,13 +166,15 @@ class ChildProcess:
         self._close()
         self.folder.remove()
 
-    def _greeted(self) -> Hello:
+    def _greeted(self, check: Callable[[], None]) -> Hello:
+        until = self._started + self._plan.start_within.total_seconds()
         try:
-            frame = self._channel.receive(within=self._plan.start_within.total_seconds())
+            while (frame := self._channel.receive(within=_POLL)) is None:
+                check()
+                if time.monotonic() >= until:
+                    raise ChildUnfit("not warm in time")
         except (Closed, BadFrame) as error:
             raise ChildUnfit(self._death()) from error
-        if frame is None:
-            raise ChildUnfit("not warm in time")
         if "unfit" in frame:
             log.error("child_unfit", trace=frame.get("trace"))
             raise ChildUnfit(str(frame["unfit"]))

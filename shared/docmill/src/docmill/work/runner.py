@@ -90,7 +90,7 @@ class Runner:
         """Have a warm child before claiming; what keeps it from coming up is not the task's."""
         for pause in _pauses():
             try:
-                bench.prepare(alone=alone)
+                bench.prepare(self._supervisor.check, alone=alone)
             except ChildUnfit as error:
                 log.error("child_unfit", detail=str(error))  # noqa: TRY400 - known; no stack helps
                 self._supervisor.check(pause)

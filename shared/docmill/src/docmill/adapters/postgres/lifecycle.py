@@ -63,15 +63,15 @@ class PostgresLifecycle:
         """Hide the document at once and have the scheduler delete all of it. Twice is safe."""
         return self._change(tenant, document, lambda held: _erase(held, by))
 
-    def time_out_runs(self, limit: timedelta = timedelta(hours=24)) -> int:
-        """End the runs that have been open for longer; return how many. Twice is safe."""
+    def overdue(self, limit: timedelta = timedelta(hours=24)) -> list[UUID]:
+        """Give documents whose run has been open for longer, the oldest first; not all at once."""
         rows = self._database.run(
             lambda c: c.execute(SQL["overdue_runs"], {"limit": limit}).fetchall()
         )
-        ended = [self._time_out(row["document"], limit) for row in rows]
-        return sum(ended)
+        return [row["document"] for row in rows]
 
-    def _time_out(self, document: UUID, limit: timedelta) -> bool:
+    def time_out(self, document: UUID, limit: timedelta = timedelta(hours=24)) -> bool:
+        """End the document's run if it is still overdue. Twice is safe."""
         return self._database.run(lambda c: _time_out(c, document, limit))
 
     def _change(self, tenant: str, document: UUID, change: Callable[[Locked], Answer]) -> Answer:

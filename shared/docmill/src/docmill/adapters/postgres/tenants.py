@@ -24,6 +24,10 @@ class NoSuchKey(Exception):
     """There is no key of this id."""
 
 
+class KeyEnded(Exception):
+    """The key was revoked or has expired: it gives nobody another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """A key and the tenant it speaks for."""
@@ -79,13 +83,18 @@ class Tenants:
         return made
 
     def rotate_key(self, key: str, *, grace: timedelta) -> NewKey:
-        """Make a like key and let the old one live for `grace` at most; raise NoSuchKey."""
+        """Make a like key and let the old one live for `grace` at most.
+
+        Raise NoSuchKey, or KeyEnded for one that opens nothing any more.
+        """
         made = new_key()
 
         def rotate(connection: Connection) -> bool:
             before = connection.execute(self._queries["key"], {"id": key}).fetchone()
             if before is None:
                 return False
+            if before["ended"]:
+                raise KeyEnded(key)
             old = _key(before)
             columns = _key_columns(made, old.tenant, old.scope, old.name, old.expires_at)
             connection.execute(self._queries["add_key"], columns)

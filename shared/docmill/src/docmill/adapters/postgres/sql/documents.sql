@@ -83,10 +83,12 @@ SELECT count(*) FILTER (WHERE state <> 'expired') AS documents,
  WHERE tenant_id = %(tenant)s AND state <> 'erasing'
 
 -- name: languages
--- What the OCR workers that live can read. A read.
-SELECT DISTINCT unnest(languages) AS language
-  FROM worker
- WHERE pool = 'ocr' AND seen > now() - interval '60 seconds'
+-- What every OCR worker that lives can read: a hint may reach any of them. A read.
+WITH living AS (
+    SELECT languages FROM worker WHERE pool = 'ocr' AND seen > now() - interval '60 seconds'
+)
+SELECT language FROM living, unnest(languages) AS language
+ GROUP BY language HAVING count(*) = (SELECT count(*) FROM living)
  ORDER BY language
 
 -- name: thumbnails_coming

@@ -33,7 +33,9 @@ VALUES (%(id)s, %(tenant)s, %(name)s, %(scope)s, %(hash)s, %(expires_at)s)
 RETURNING *
 
 -- name: key
-SELECT * FROM api_key WHERE id = %(id)s
+-- `ended`: it opens nothing any more.
+SELECT *, revoked_at IS NOT NULL OR coalesce(expires_at <= now(), false) AS ended
+  FROM api_key WHERE id = %(id)s
 
 -- name: keys
 SELECT * FROM api_key
