@@ -1,7 +1,9 @@
 """Each service is a process of its own: its consumers, its health, its logs."""
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -106,7 +108,7 @@ def test_every_service_answers_for_itself(stack: Stack, name: str) -> None:
     assert {"used", "idle", "waiting", "max"} <= set(ready["checks"]["postgresql"])
     metrics = httpx.get(f"{service.health}/metrics")
     assert metrics.headers["Content-Type"].startswith("text/plain")
-    assert service.metric("docmill_build", service=name) == 1
+    assert service.metric("docmill_build_info", component=name) == 1
 
 
 @pytest.mark.parametrize("name", WITH_CHILDREN)
@@ -191,3 +193,25 @@ def test_errors_carry_a_correlation_id_too(client: Caller) -> None:
     assert (answer.status_code, answer.json()["correlation_id"]) == (404, "lost")
     own = client.http.get("/v1/nothing", headers={"X-Correlation-ID": "not fit\tto be kept"})
     assert own.json()["correlation_id"] == own.headers["X-Correlation-ID"] != ""
+
+
+# ── metrics ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", NAMES)
+def test_promtool_finds_no_fault_with_a_services_metrics(stack: Stack, name: str) -> None:
+    text = httpx.get(f"{stack.services[name].health}/metrics").text
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, check=False, text=True
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_every_request_is_counted_once_whichever_thread_served_it(
+    stack: Stack, client: Caller
+) -> None:
+    labels = {"route": "/v1/usage", "status": "200"}
+    ingest = stack.services["ingest"]
+    before = ingest.metric("docmill_http_requests_total", **labels)
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda _: client.http.get("/v1/usage"), range(200)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert ingest.metric("docmill_http_requests_total", **labels) == before + 200

@@ -83,6 +83,7 @@ class Jobs:
             "next_slot": following(cron, now),
         }
         found = standing(job, last, now=now, since=self._since or now)
+        metrics.SCHEDULER_STALE.labels(job.name).set(found is Standing.STALE)
         return {"status": found, "cron": cron} | {
             name: value for name, value in known.items() if value is not None
         }

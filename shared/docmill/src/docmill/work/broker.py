@@ -17,6 +17,7 @@ from dramatiq.middleware import Middleware
 
 from docmill.adapters.rabbitmq.topology import ACTOR, declare, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops import metrics
 
 # Threads look this often whether they should stop; a drain waits for it twice.
 _IDLE_MILLISECONDS = 200
@@ -93,9 +94,11 @@ class HintBroker(RabbitmqBroker):
                 declare(connection.channel(), self._pool)
         except _DOWN as error:
             raise ConnectionClosed(error) from error  # type: ignore[no-untyped-call]  # dramatiq's
-        return HintConsumer(  # type: ignore[no-untyped-call]  # dramatiq's
+        made = HintConsumer(  # type: ignore[no-untyped-call]  # dramatiq's
             self, queue_name, prefetch, timeout
         )
+        metrics.BROKER_CONNECTIONS.inc()
+        return made
 
 
 class _Quiet(Middleware):

@@ -1,6 +1,7 @@
 """Puts a worker process together and keeps it until it is told to leave."""
 
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +41,7 @@ from docmill.work.process import ChildPlan, Hello
 from docmill.work.runner import Runner
 from docmill.work.settings import ChildSettings, WorkerSettings
 from docmill.work.spawner import Spawner
+from docmill.work.stage import Observe, observe_nothing
 from docmill.work.supervisor import Rhythm, Supervisor
 
 log = logger(__name__)
@@ -60,6 +63,7 @@ class Trade:
     readable: Sequence[Path] = ()  # models and the like
     languages: Sequence[str] = ()  # that can be recognised
     may_exec: bool = False
+    observe: Observe = observe_nothing
 
 
 class Identity:
@@ -191,6 +195,7 @@ def _shop(trade: Trade, settings: ChildSettings, frame: Frame, blobs: Blobs) -> 
     access = Access(settings.child_uid if os.geteuid() == 0 else None)
     with ExitStack() as stack:
         root = stack.enter_context(workshop(settings.scratch_folder, access))
+        _show_limits(trade.pool, settings, root)
         hands = stack.enter_context(ThreadPoolExecutor(_HANDS, thread_name_prefix="hands"))
         spawner = Spawner()
         stack.callback(spawner.close)
@@ -219,7 +224,18 @@ def _shop(trade: Trade, settings: ChildSettings, frame: Frame, blobs: Blobs) -> 
             ),
             limits={"max_pixels": settings.max_pixels},
             greet=frame.identity.greet,
+            observe=trade.observe,
         )
+
+
+def _show_limits(pool: Pool, settings: ChildSettings, root: Path) -> None:
+    metrics.CHILD_LIMIT_BYTES.labels(pool).set(settings.memory)
+    for state in ("free", "total"):  # asked at each scrape
+        metrics.SCRATCH_BYTES.labels(state).set_function(partial(_disk, root, state))
+
+
+def _disk(folder: Path, state: str) -> float:
+    return float(getattr(shutil.disk_usage(folder), state))
 
 
 def _plan(trade: Trade, settings: ChildSettings) -> ChildPlan:
@@ -322,6 +338,7 @@ def _write(folder: Path) -> None:
 def _health(
     frame: Frame, supervisor: Supervisor, worker: dramatiq.Worker, blobs: Blobs | None
 ) -> HealthServer:
+    metrics.BROKER_CONNECTED.set_function(lambda: _consuming(worker))
     ready = [
         Probe(name="postgresql", ask=frame.database.health),
         Probe(name="rabbitmq", ask=lambda: _ask_consumers(worker), critical=False),
@@ -350,10 +367,13 @@ def _ask_threads(worker: dramatiq.Worker, supervisor: Supervisor) -> dict[str, i
 
 
 def _ask_consumers(worker: dramatiq.Worker) -> None:
-    for thread in worker.consumers.values():
-        consumer: Any = thread.consumer
-        if consumer is None or not consumer.connection.is_open:
-            raise Unwell("RabbitMQ is not connected")
+    if not _consuming(worker):
+        raise Unwell("RabbitMQ is not connected")
+
+
+def _consuming(worker: dramatiq.Worker) -> bool:
+    consumers: list[Any] = [thread.consumer for thread in worker.consumers.values()]
+    return all(each is not None and each.connection.is_open for each in consumers)
 
 
 __all__ = ["Trade", "serve_children", "serve_inline"]

@@ -19,6 +19,7 @@ from pika.spec import Basic, BasicProperties
 
 from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS, body, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops import metrics
 from docmill.ops.logging import logger
 from docmill.ops.middleware import Unforeseen, attempted
 
@@ -39,6 +40,7 @@ class RabbitPublisher:
         self._connection: SelectConnection | None = None
         self._channel: _Confirming | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        metrics.BROKER_CONNECTED.set_function(self._ready.is_set)
 
     @property
     def ready(self) -> bool:
@@ -111,6 +113,7 @@ class RabbitPublisher:
     def _declare(self, channel: Channel, pools: list[Pool]) -> None:
         if not pools:
             self._ready.set()
+            metrics.BROKER_CONNECTIONS.inc()
             self._connected()
             return
         pool, *rest = pools
