@@ -1,13 +1,12 @@
 """Writes deploy/grafana/dashboards/*.json."""
 
-from pathlib import Path
 from typing import Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from deploy.grafana.src import ocr, overview, pipeline, resources, stores
+from deploy.grafana.src.term import FOLDER
 
-FOLDER: Final = Path(__file__).resolve().parents[1] / "dashboards"
 BOARDS: Final = (overview, pipeline, ocr, stores, resources)
 
 

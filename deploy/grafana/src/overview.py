@@ -2,7 +2,8 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.src.panel import OURS, Query, Unit, board, figure, graph
+from deploy.grafana.src.panel import Query, board, figure, graph
+from deploy.grafana.src.term import OURS, Unit
 
 OBJECTIVES = (
     figure(
@@ -10,7 +11,7 @@ OBJECTIVES = (
         "Share of the requests answered with 5xx; the objective is less than 0.1 %.",
         Unit.SHARE,
         Query(f"namespace:docmill_http_errors:ratio_rate6h{{{OURS}}}", "errors"),
-        alert="DocmillErrorsHigh",
+        alert="DocmillAvailabilityBurnSlow",
     ),
     figure(
         "Slow documents, 1 h",
@@ -18,6 +19,7 @@ OBJECTIVES = (
         "the objective is less than 5 %.",
         Unit.SHARE,
         Query(f"namespace:docmill_documents_slow:ratio_rate1h{{{OURS}}}", "slow"),
+        alert="DocmillTimeToReadyBurn",
     ),
     figure(
         "Violated invariants",

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from itertools import count
+from string import ascii_uppercase
 from typing import Final, TypeVar
 
 from grafana_foundation_sdk.builders import dashboard, prometheus, stat, timeseries
@@ -21,26 +22,13 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from deploy.grafana.src.rule import alerts
+from deploy.grafana.src.term import Unit
 
 Builder = timeseries.Panel | stat.Panel
 B = TypeVar("B", timeseries.Panel, stat.Panel)
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="$datasource")
-OURS: Final = 'namespace=~"$namespace"'  # every selector of docmill's own metrics has it
 _HEIGHT: Final = 8  # of the grid's units
 _SPAN: Final = 8  # three panels to a row of 24
-
-
-class Unit(StrEnum):
-    """Grafana's names of the units we use."""
-
-    BYTES = "bytes"
-    BYTES_PER_SECOND = "Bps"
-    CORES = "cores"
-    COUNT = "short"
-    PER_SECOND = "cps"
-    SECONDS = "s"
-    SHARE = "percentunit"
-    TIME = "dateTimeFromNow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +50,7 @@ def graph(
     """Draw series over time; the line of `alert` is drawn where it fires."""
     panel = timeseries.Panel().line_width(1).fill_opacity(8).min(0)
     legend = VizLegendOptions().display_mode(LegendDisplayMode.LIST)
-    panel.legend(legend.placement(LegendPlacement.BOTTOM).show_legend(True))
+    panel.legend(legend.placement(LegendPlacement.BOTTOM).show_legend(show_legend=True))
     if alert:
         panel.thresholds_style(GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
     text = f"{description} Empty outside Kubernetes." if cluster_only else description
@@ -97,15 +85,16 @@ def board(
             .DashboardLink("docmill")
             .type(DashboardLinkType.DASHBOARDS)
             .tags(["docmill"])
-            .as_dropdown(True)
-            .include_vars(True)
-            .keep_time(True)
+            .as_dropdown(as_dropdown=True)
+            .include_vars(include_vars=True)
+            .keep_time(keep_time=True)
         )
     )
+    numbers = count(1)
     for row, panels in rows.items():
-        made.with_row(dashboard.Row(row))
+        made.with_row(dashboard.Row(row).id(next(numbers)))
         for panel in panels:
-            made.with_panel(panel)
+            made.with_panel(panel.id(next(numbers)))
     return made
 
 
@@ -116,9 +105,9 @@ def _namespaces() -> dashboard.QueryVariable:
         .query("label_values(docmill_build_info, namespace)")
         .datasource(SOURCE)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .include_all(True)
+        .include_all(include_all=True)
         .all_value(".*")
-        .multi(False)
+        .multi(multi=False)
     )
 
 
@@ -128,13 +117,20 @@ def _described(
     panel.title(title).unit(unit).datasource(SOURCE).height(_HEIGHT).span(_SPAN)
     panel.description(f"{text} Alert: {alert}." if alert else text)
     panel.thresholds(_thresholds(alert))
-    for query in queries:
-        panel.with_target(prometheus.Dataquery().expr(query.expr).legend_format(query.legend))
+    for name, query in zip(ascii_uppercase, queries, strict=False):
+        asked = prometheus.Dataquery().ref_id(name).expr(query.expr)
+        panel.with_target(asked.legend_format(query.legend))
     return panel
 
 
 def _thresholds(alert: str | None) -> dashboard.ThresholdsConfig:
-    steps = [Threshold(value=None, color="green")]
-    if alert:
-        steps.append(Threshold(value=alerts()[alert].limit, color="red"))
-    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(_steps(alert))
+
+
+def _steps(alert: str | None) -> list[Threshold]:
+    """Grafana colours from the value on, where alerts fire above it: over 0 is from 1 on."""
+    if alert is None:
+        return [Threshold(value=None, color="green")]
+    rule = alerts()[alert]
+    calm, loud = ("red", "green") if rule.below else ("green", "red")
+    return [Threshold(value=None, color=calm), Threshold(value=rule.limit or 1, color=loud)]

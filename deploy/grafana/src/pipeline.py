@@ -2,7 +2,8 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.src.panel import OURS, Query, Unit, board, graph
+from deploy.grafana.src.panel import Query, board, graph
+from deploy.grafana.src.term import OURS, Unit
 
 _ONCE = "max by (namespace, pool, stage, priority, state)"  # several dispatchers say the same
 QUEUES = (

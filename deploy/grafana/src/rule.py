@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 RULES: Final = Path(__file__).resolve().parents[2] / "prometheus" / "rules"
-_LIMIT: Final = re.compile(r"[<>]=? ([0-9.]+(?: \* [0-9.]+)*)")
+_LIMIT: Final = re.compile(r"(>|==) ([0-9.]+(?: \* [0-9.]+)*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,18 @@ class Alert:
     @property
     def limit(self) -> float:
         """The number that its expression compares with first."""
+        return math.prod(float(factor) for factor in self._compared[2].split(" * "))
+
+    @property
+    def below(self) -> bool:
+        """Whether it fires when there is nothing, not when there is too much."""
+        return self._compared[1] == "==" and self.limit == 0
+
+    @property
+    def _compared(self) -> re.Match[str]:
         found = _LIMIT.search(self.expr)
         assert found, self.name  # noqa: S101 - only alerts with a limit are asked
-        return math.prod(float(factor) for factor in found[1].split(" * "))
+        return found
 
 
 @cache
