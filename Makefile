@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-chaos chaos soak compare coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-chaos chaos soak compare coverage gate \
 	check lint types imports fmt verify generate requirements upgrade
 
 ##@ See it work
@@ -55,6 +55,9 @@ test-guards: setup ## Each guard of the ledger taken away once: a test must turn
 
 test-e2e: setup ## Documents through every service
 	$(WITH_SERVERS) $(PYTEST) tests/e2e
+
+test-alerts: setup ## The shipped rules and dashboards on a running stack: faults fire their alerts, panels answer
+	$(WITH_SERVERS) $(PYTEST) tests/alerts
 
 test-chaos: setup ## Documents through every service while things break: the quickest scenarios
 	$(WITH_SERVERS) $(PYTEST) -m smoke tests/chaos

@@ -46,7 +46,11 @@ class SeaweedFS(Server):
         if client := self.__dict__.pop("client", None):
             client.close()  # the port may be another now
         self.process.start(
-            [_program(), *self._flags()], env=environment(WEED_MASTER_VOLUME_GROWTH_COPY_1="1")
+            [_program(), *self._flags()],
+            env=environment(
+                WEED_MASTER_VOLUME_GROWTH_COPY_1="1",
+                WEED_S3_SSE_KEY=secret(self.root, "s3-encryption"),
+            ),
         )
 
     def is_ready(self) -> bool:

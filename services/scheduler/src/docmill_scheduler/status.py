@@ -1,6 +1,7 @@
 """How the jobs stand: what `/readyz` and the metrics say of every one."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -44,6 +45,12 @@ class Jobs:
         self._schedule = schedule
         self._audit = audit
         self._since: datetime | None = None
+
+    def show(self) -> None:
+        """Set the gauges; raise DatabaseDown."""
+        for ask in (self.ask, self.ask_audit):
+            with suppress(Unwell):  # what is wrong is in the gauges then
+                ask()
 
     def ask(self) -> Facts:
         """Return every job's standing; raise Unwell when one is not as it should be."""

@@ -21,7 +21,8 @@ import dramatiq
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ledger import PostgresLedger
 from docmill.adapters.postgres.pool import open_pool
-from docmill.adapters.s3 import S3Blobs, connect
+from docmill.adapters.rabbitmq.topology import parameters
+from docmill.adapters.s3 import open_blobs
 from docmill.domain.errors import DatabaseDown, DependencyDown, StoreDown
 from docmill.domain.task import Pool, RetryPolicy, Stage
 from docmill.ops import metrics
@@ -140,8 +141,7 @@ def serve_children(trade: Trade, settings: ChildSettings) -> None:
     with ExitStack() as stack:
         identity = Identity(trade.pool, settings, memory=settings.memory, languages=trade.languages)
         frame = _frame(stack, trade.pool, settings, identity)
-        client = connect(settings, connections=settings.slots + _CONNECTIONS_BESIDE_SLOTS)
-        blobs = S3Blobs(client, settings.s3_bucket)
+        blobs = open_blobs(settings, connections=settings.slots + _CONNECTIONS_BESIDE_SLOTS)
         shop = stack.enter_context(_shop(trade, settings, frame, blobs))
         benches = []
         for _ in range(settings.slots):
@@ -273,8 +273,9 @@ def _run(
     settings = frame.settings
     worker = broker.worker(
         frame.pool,
-        settings.rabbitmq_url,
-        name=frame.identity.worker,
+        parameters(
+            settings.rabbitmq_url, name=frame.identity.worker, ca_file=settings.rabbitmq_ca_file
+        ),
         slots=settings.slots,
         run=runner,
     )

@@ -31,8 +31,10 @@ RECONNECT_SECONDS: Final = 1.0
 class RabbitPublisher:
     """Publishes from any thread through a thread of its own; reconnects by itself."""
 
-    def __init__(self, url: str, *, patience: timedelta = timedelta(seconds=5)) -> None:
-        self._parameters = parameters(url, name="docmill-dispatcher")
+    def __init__(
+        self, url: str, *, ca_file: str | None = None, patience: timedelta = timedelta(seconds=5)
+    ) -> None:
+        self._parameters = parameters(url, name="docmill-dispatcher", ca_file=ca_file)
         self._connected: Callable[[], None] = lambda: None
         self._patience = patience.total_seconds()
         self._closed = threading.Event()
