@@ -12,7 +12,7 @@ from deploy.grafana.src.rule import RULES, Alert, alerts, rules
 from deploy.local.generated import ROOT
 from deploy.scripts.metrics import scraped_name
 from docmill.ops.metrics import catalogue
-from tests.stack.promql import Asked, names, of_panels, of_rules
+from tests.stack.promql import Asked, names, of_panels, of_rules, panels
 
 PROMETHEUS = RULES.parent
 CASES = PROMETHEUS / "tests" / "alerts.yaml"
@@ -97,12 +97,30 @@ def foreign() -> set[str]:
     return {name for group in groups.values() for name in group}
 
 
+ASKING = [ROOT / "docs" / "OPERATIONS.md", *(ROOT / "docs").glob("howto/*.md")]
+ASKING += sorted((ROOT / "docs" / "runbooks").glob("*.md"))
 ASKED = [*of_rules(), *of_panels()]
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.where)
 def test_every_expression_parses_and_asks_for_metrics_that_exist(asked: Asked) -> None:
     assert names(asked.expr) - known() == set()
+
+
+@pytest.mark.parametrize("page", ASKING, ids=lambda page: page.name)
+def test_what_a_page_says_to_ask_parses_and_asks_for_metrics_that_exist(page: Path) -> None:
+    for expr in re.findall(r"^```promql\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        assert names(expr) - known() == set()
+    named = set(re.findall(r"`((?:[a-z_]+:)?docmill_[a-z0-9_:]+)[`{]", page.read_text()))
+    assert named - known() == set()
+
+
+@pytest.mark.parametrize("alert", alerts())
+def test_a_runbook_names_a_panel_that_exists(alert: str) -> None:
+    text = (ROOT / "docs" / "runbooks" / f"{alert}.md").read_text()
+    named = re.search(r"panel: \*(.+)\* of the dashboard\n\[`docmill-(\w+)`\]", text)
+    assert named
+    assert (named[2], named[1]) in {(board, panel["title"]) for board, panel in panels()}
 
 
 def test_no_foreign_metric_is_listed_that_nobody_asks_for() -> None:
