@@ -271,14 +271,10 @@ def _run(
         breaker=breaker,
     )
     settings = frame.settings
-    worker = broker.worker(
-        frame.pool,
-        parameters(
-            settings.rabbitmq_url, name=frame.identity.worker, ca_file=settings.rabbitmq_ca_file
-        ),
-        slots=settings.slots,
-        run=runner,
+    way = parameters(
+        settings.rabbitmq_url, name=frame.identity.worker, ca_file=settings.rabbitmq_ca_file
     )
+    worker = broker.worker(frame.pool, way, slots=settings.slots, run=runner)
     stop = threading.Event()
     stack.enter_context(heard(lambda: _told(stop, supervisor)))
     health = stack.enter_context(serving(_health(frame, supervisor, worker, blobs)))
