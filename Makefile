@@ -12,8 +12,8 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-chaos chaos soak compare coverage gate \
-	check lint types imports fmt verify generate requirements upgrade
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-chaos chaos soak compare coverage gate \
+	check lint types imports fmt verify generate requirements release upgrade
 
 ##@ See it work
 demo: setup ## Start everything, send documents through, stay up until Ctrl-C; ARGS="a.pdf b.png" takes yours
@@ -55,6 +55,9 @@ test-guards: setup ## Each guard of the ledger taken away once: a test must turn
 
 test-e2e: setup ## Documents through every service
 	$(WITH_SERVERS) $(PYTEST) tests/e2e
+
+test-alerts: setup ## The shipped rules and dashboards on a running stack: faults fire their alerts, panels answer
+	$(WITH_SERVERS) $(PYTEST) tests/alerts
 
 test-chaos: setup ## Documents through every service while things break: the quickest scenarios
 	$(WITH_SERVERS) $(PYTEST) -m smoke tests/chaos
@@ -99,6 +102,9 @@ setup: ## Install what is missing; nothing happens when nothing is
 
 requirements: setup ## Lock what the pyproject files ask for, keeping the present versions
 	@deploy/local/lock.sh
+
+release: check ## One version everywhere, changelog, wheels in dist/, commit and tag; VERSION=1.2.0; pushes nothing
+	@$(BIN)/python -m deploy.scripts.release $(VERSION)
 
 upgrade: setup ## Lock again with the newest versions
 	@deploy/local/lock.sh --upgrade

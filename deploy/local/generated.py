@@ -33,6 +33,13 @@ GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("deploy.scripts.settings", ("docs/reference/settings.md", ".env.example")),
     Generator("deploy.scripts.metrics", ("docs/reference/metrics.md",)),
     Generator(
+        "deploy.grafana.src",
+        tuple(
+            f"deploy/grafana/dashboards/{name}.json"
+            for name in ("ocr", "overview", "pipeline", "resources", "stores")
+        ),
+    ),
+    Generator(
         "deploy.scripts.api", ("docs/reference/errors.md", "docs/reference/api/openapi.json")
     ),
 )

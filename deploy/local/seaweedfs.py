@@ -5,7 +5,7 @@ import shutil
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -17,13 +17,14 @@ if TYPE_CHECKING:  # the stubs are there for the type checker alone
     from mypy_boto3_s3 import S3Client
 
 ACCESS_KEY: Final = "docmill"
+LIMITED: Final = ("docmill-services", "docmill-scheduler")  # may do what a bucket's policy says
 REGION: Final = "us-east-1"
 PROBE: Final = "docmill-probe"
 PORTS: Final = ("master", "volume", "filer", "s3")
 
 
 class SeaweedFS(Server):
-    """S3 with one identity, which may also make and remove buckets."""
+    """S3 with one identity that may do everything, and those of deploy/s3/bucket-policy.json."""
 
     name = "seaweedfs"
 
@@ -46,7 +47,11 @@ class SeaweedFS(Server):
         if client := self.__dict__.pop("client", None):
             client.close()  # the port may be another now
         self.process.start(
-            [_program(), *self._flags()], env=environment(WEED_MASTER_VOLUME_GROWTH_COPY_1="1")
+            [_program(), *self._flags()],
+            env=environment(
+                WEED_MASTER_VOLUME_GROWTH_COPY_1="1",
+                WEED_S3_SSE_KEY=secret(self.root, "s3-encryption"),
+            ),
         )
 
     def is_ready(self) -> bool:
@@ -117,15 +122,16 @@ class SeaweedFS(Server):
         return flags
 
     def _identities(self) -> Path:
-        identity = {
-            "name": ACCESS_KEY,
-            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": self.secret_key}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
+        identities = [self._identity(ACCESS_KEY, "Admin", "Read", "Write", "List", "Tagging")]
+        identities += [self._identity(name) for name in LIMITED]
         file = self.root / "run" / "s3.json"
         file.touch(mode=0o600)
-        file.write_text(json.dumps({"identities": [identity]}))
+        file.write_text(json.dumps({"identities": identities}))
         return file
+
+    def _identity(self, name: str, *actions: str) -> dict[str, Any]:
+        credentials = {"accessKey": name, "secretKey": self.secret_key}
+        return {"name": name, "credentials": [credentials], "actions": actions}
 
 
 def _program() -> str:

@@ -6,8 +6,9 @@ umask 022 # the children and PostgreSQL run as another user than root and must r
 cd "$(dirname "$0")/../.."
 
 readonly PACKAGES=(
-  ca-certificates fonts-dejavu-core libseccomp2 poppler-utils postgresql python3 python3-venv
-  rabbitmq-server tesseract-ocr tesseract-ocr-eng tesseract-ocr-fra tesseract-ocr-osd
+  ca-certificates fonts-dejavu-core libseccomp2 openssl poppler-utils postgresql prometheus
+  prometheus-alertmanager prometheus-node-exporter python3 python3-venv rabbitmq-server
+  tesseract-ocr tesseract-ocr-eng tesseract-ocr-fra tesseract-ocr-osd
 )
 readonly STAMP=.local/setup.stamp
 readonly NOBODY=65534
@@ -42,9 +43,12 @@ install_as_root() {
   esac
   apt-get install "${quiet[@]}" "$@"
   [ ! -e "$cluster.docmill" ] || mv "$cluster.docmill" "$cluster"
-  case " $* " in *" rabbitmq-server "*)
-    [ ! -d /run/systemd/system ] || systemctl disable --quiet rabbitmq-server || true
-  esac
+  local server
+  for server in rabbitmq-server prometheus prometheus-alertmanager prometheus-node-exporter; do
+    case " $* " in *" $server "*)
+      [ ! -d /run/systemd/system ] || systemctl disable --quiet "$server" || true
+    esac
+  done
 }
 
 install_packages() {

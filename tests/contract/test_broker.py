@@ -26,7 +26,7 @@ def consuming(
     url: str, run: Callable[[Hint], None], *, slots: int = 1, name: str = "test"
 ) -> Iterator[dramatiq.Worker]:
     publish(url)  # a queue that two declare at once confirms what it drops
-    worker = broker.worker(POOL, url, name=name, slots=slots, run=run)
+    worker = broker.worker(POOL, parameters(url, name=name), slots=slots, run=run)
     worker.start()
     try:
         yield worker
@@ -103,7 +103,7 @@ def test_rabbitmq_takes_every_argument_of_the_queue(node: Node) -> None:
 
 
 def test_only_the_pools_one_queue_is_declared(node: Node) -> None:
-    worker = broker.worker(POOL, node.url, name="test", slots=1, run=lambda _: None)
+    worker = broker.worker(POOL, parameters(node.url, name="test"), slots=1, run=lambda _: None)
     worker.start()
     assert until(node.queues) == [POOL.queue]
     worker.stop(timeout=5000)

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from tests.stack.flow import Caller, Inspector, caller, inspector
+from tests.stack.leak import leaks
 from tests.stack.samples import Sent, send
 from tests.stack.whole import whole_stack
 
@@ -33,6 +34,7 @@ def stack() -> Iterator[Stack]:
     """Everything, running; `stack.api` and `stack.key` are what a caller has."""
     with whole_stack(**SETTINGS) as stack:
         yield stack
+        assert leaks(stack) == []  # of everything that all tests did
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,13 @@
 """Each service is a process of its own: its consumers, its health, its logs."""
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, cast
 
 import httpx
 import pytest
@@ -12,8 +16,16 @@ from deploy.local.service import NAMES
 from deploy.local.stack import Stack
 from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS
 from docmill.domain.task import Pool
-from docmill.testing.documents import blank_page
+from docmill.testing.documents import (
+    blank_page,
+    born_digital_pdf,
+    encrypted_pdf,
+    page_png,
+    page_text,
+    truncated,
+)
 from tests.stack.flow import Caller, Inspector, pages
+from tests.stack.leak import leaks
 from tests.stack.wait import until
 
 pytestmark = pytest.mark.slow
@@ -23,6 +35,9 @@ STAGES: Final = {
     "ocr": {"recognise", "assemble"},
     "thumbnailer": {"thumbnail"},
 }
+TO_COME: Final = (
+    "SELECT count(*) FROM task WHERE state IN ('scheduled', 'ready', 'queued', 'running')"
+)
 OPEN_TASKS: Final = "SELECT count(*) FROM task WHERE state IN ('ready', 'queued')"
 
 
@@ -78,7 +93,7 @@ def test_without_rabbitmq_uploads_are_taken_and_nothing_is_claimed(
     stack: Stack, client: Caller, inspect: Inspector
 ) -> None:
     attempts = "SELECT count(*) FROM attempt"
-    until(lambda: not inspect.count(OPEN_TASKS), within=120)
+    until(lambda: not inspect.count(TO_COME), within=120)  # a retry might come due meanwhile
     with without_rabbitmq(stack):
         before = inspect.count(attempts)
         documents = [client.upload(body, f"{at}.png") for at, body in enumerate(pages(3, first=40))]
@@ -106,7 +121,7 @@ def test_every_service_answers_for_itself(stack: Stack, name: str) -> None:
     assert {"used", "idle", "waiting", "max"} <= set(ready["checks"]["postgresql"])
     metrics = httpx.get(f"{service.health}/metrics")
     assert metrics.headers["Content-Type"].startswith("text/plain")
-    assert service.metric("docmill_build", service=name) == 1
+    assert service.metric("docmill_build_info", component=name) == 1
 
 
 @pytest.mark.parametrize("name", WITH_CHILDREN)
@@ -191,3 +206,66 @@ def test_errors_carry_a_correlation_id_too(client: Caller) -> None:
     assert (answer.status_code, answer.json()["correlation_id"]) == (404, "lost")
     own = client.http.get("/v1/nothing", headers={"X-Correlation-ID": "not fit\tto be kept"})
     assert own.json()["correlation_id"] == own.headers["X-Correlation-ID"] != ""
+
+
+def test_logs_tell_neither_secrets_nor_what_documents_say(stack: Stack, client: Caller) -> None:
+    documents = [
+        client.upload(page_png(1, dpi=120), "scan.png"),
+        client.upload(born_digital_pdf(2), "typeset.pdf"),
+        client.upload(truncated(born_digital_pdf(2)), "corrupt.pdf"),
+        client.upload(encrypted_pdf(), "encrypted.pdf"),
+    ]
+    client.ended(documents)
+    client.http.get("/v1/usage", headers={"Authorization": f"Bearer {stack.key}x"})
+    client.http.get("/v1/usage", params={"key": "value"})
+    until(lambda: logged(stack, "ingest", event="authentication_failed"))
+    assert leaks(stack) == []
+
+
+def test_a_leak_would_be_seen(stack: Stack, tmp_path: Path) -> None:
+    telling = tmp_path / "telling.log"
+    told = [
+        f'{{"key": "{stack.key}"}}',
+        f'{{"url": "{stack.database_url}"}}',
+        f'{{"text": "{page_text(1)[1][:60]}"}}',
+        '{"event": "document_accepted"}',
+    ]
+    telling.write_text("\n".join(told))
+    services = dict.fromkeys(NAMES, SimpleNamespace(log_file=telling))
+    watched = cast("Stack", SimpleNamespace(root=stack.root, services=services))
+    assert len(leaks(watched)) == 3 * len(NAMES)
+
+
+def test_every_line_of_a_request_with_a_key_tells_whose_it_is(stack: Stack, client: Caller) -> None:
+    client.ended([client.upload(blank_page(), "whose.png")])
+    told = [line for line in lines(stack, "ingest") if line.get("path", "").startswith("/v1/")]
+    refused = {line["request"] for line in told if line["status"] == httpx.codes.UNAUTHORIZED}
+    opened = [
+        line
+        for line in lines(stack, "ingest")
+        if line.get("request") and line["request"] not in refused and "status" in line
+    ]
+    assert opened
+    assert [line for line in opened if not {"api_key", "tenant"} <= set(line)] == []
+
+
+# ── metrics ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", NAMES)
+def test_promtool_finds_no_fault_with_a_services_metrics(stack: Stack, name: str) -> None:
+    text = httpx.get(f"{stack.services[name].health}/metrics").text
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, check=False, text=True
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_every_request_is_counted_once_whichever_thread_served_it(
+    stack: Stack, client: Caller
+) -> None:
+    labels = {"route": "/v1/usage", "status": "200"}
+    ingest = stack.services["ingest"]
+    before = ingest.metric("docmill_http_requests_total", **labels)
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda _: client.http.get("/v1/usage"), range(200)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert ingest.metric("docmill_http_requests_total", **labels) == before + 200

@@ -96,7 +96,7 @@ def test_a_draining_service_is_unready_but_alive(server: HealthServer) -> None:
 def test_metrics_are_exposed_with_the_build(server: HealthServer) -> None:
     code, body = get(server, "/metrics")
     assert code == 200
-    assert 'docmill_build{service="tested"' in body
+    assert 'docmill_build_info{component="tested"' in body
 
 
 def test_other_routes_are_unknown(server: HealthServer) -> None:

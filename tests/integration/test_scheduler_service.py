@@ -58,7 +58,7 @@ def test_the_whole_service_runs_every_job_and_says_so(
         assert json.loads(get(f"{url}/livez"))["status"] == "alive"
         exposed = get(f"{url}/metrics")
         assert 'docmill_invariant_violations{invariant="I1"} 0.0' in exposed
-        assert 'docmill_scheduler_runs_total{job="audit",result="succeeded"}' in exposed
+        assert 'docmill_scheduler_runs_total{cron_job="audit",result="succeeded"}' in exposed
 
 
 def environment(database_url: str, store: StoreSettings) -> dict[str, str]:

@@ -1,9 +1,11 @@
 import io
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,19 +24,26 @@ class Log(io.StringIO):
         return [json.loads(line) for line in self.getvalue().splitlines()]
 
 
-@pytest.fixture
-def stream() -> Iterator[Log]:
+@contextmanager
+def configured(stream: io.StringIO) -> Iterator[None]:
+    """Log to the stream for the length of a block."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     hooks = sys.excepthook, threading.excepthook
-    made = Log()
-    configure("tested", "INFO", made)
-    yield made
+    configure("tested", "INFO", stream)
+    yield
     root.handlers = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
     sys.excepthook, threading.excepthook = hooks
     unbind()
+
+
+@pytest.fixture
+def stream() -> Iterator[Log]:
+    made = Log()
+    with configured(made):
+        yield made
 
 
 def test_a_line_is_an_event_with_time_level_and_service(stream: Log) -> None:
@@ -44,6 +53,27 @@ def test_a_line_is_an_event_with_time_level_and_service(stream: Log) -> None:
     assert line["event"] == "page_recognised"
     assert (line["level"], line["service"], line["page"]) == ("info", "tested", 3)
     assert datetime.fromisoformat(line["time"]).utcoffset() == timedelta()
+
+
+def test_on_a_terminal_a_line_is_for_people() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = Terminal()
+    with configured(shown):
+        logger("docmill.x").info("page_recognised", page=3)
+        try:
+            password = "HUNTER-2".lower()
+            _ = len(password) / 0
+        except ZeroDivisionError:
+            logger("docmill.x").exception("failed")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown.getvalue())
+    assert "page_recognised" in text
+    assert "page=3" in text
+    assert "ZeroDivisionError" in text
+    assert "hunter-2" not in text  # no values of variables
+    assert not text.startswith("{")
 
 
 def test_what_is_bound_is_on_every_line_of_the_block(stream: Log) -> None:

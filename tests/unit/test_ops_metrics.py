@@ -22,7 +22,7 @@ class TestEveryMetric:
     def test_is_in_base_units(self, metric: MetricWrapperBase) -> None:
         assert not re.search(r"(_ms|_milliseconds|_minutes|_kb|_mb|_percent)(_|$)", metric._name)
         if isinstance(metric, Histogram):
-            assert metric._name.endswith("_seconds")
+            assert metric._name.endswith(("_seconds", "_bytes", "_ratio"))
         if isinstance(metric, Counter):
             assert not metric._name.endswith("_total")  # the client adds it
 
@@ -30,6 +30,11 @@ class TestEveryMetric:
 def test_every_label_in_the_list_is_used() -> None:
     used = {label for metric in metrics.catalogue() for label in metric._labelnames}
     assert used == set(metrics.LABELS)
+
+
+def test_no_label_is_one_that_a_scrape_puts_on_every_series() -> None:
+    scraped = {"job", "instance", "namespace", "pod", "container", "service", "endpoint", "node"}
+    assert not scraped & set(metrics.LABELS)
 
 
 def test_no_label_can_hold_what_grows_without_bound() -> None:

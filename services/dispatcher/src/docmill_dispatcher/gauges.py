@@ -1,10 +1,12 @@
 """What the dispatcher shows of the queues: depth and age, workers, dead letters."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Final
 
 from docmill.adapters.postgres.connection import Row
 from docmill.adapters.postgres.dispatch import PostgresDispatch
+from docmill.domain.document import Priority
 from docmill.domain.task import Pool, Stage, TaskState
 from docmill.ops import metrics
 from docmill.ops.logging import logger
@@ -16,18 +18,28 @@ STATES: Final = (TaskState.SCHEDULED, TaskState.READY, TaskState.QUEUED, TaskSta
 def show(ledger: PostgresDispatch) -> None:
     """Set every gauge, also those that fell to nothing; raise DatabaseDown."""
     _show_depth(ledger.depth())
+    _show_fairness(ledger.fairness())
     _show_crews(ledger.crews())
     _show_dead(ledger.dead())
     _show_paused(ledger.paused())
 
 
 def _show_depth(rows: Iterable[Row]) -> None:
-    depth = {(row["pool"], row["state"]): row for row in rows}
+    depth = {(row["stage"], row["priority"], row["state"]): row for row in rows}
+    for stage, priority, state in product(Stage, Priority, STATES):
+        none = {"tasks": 0, "oldest_seconds": 0}
+        row = depth.get((stage.value, priority.rank, state.value), none)
+        labels = (stage.pool, stage, priority, state)
+        metrics.QUEUE_TASKS.labels(*labels).set(row["tasks"])
+        metrics.QUEUE_OLDEST_SECONDS.labels(*labels).set(row["oldest_seconds"])
+
+
+def _show_fairness(rows: Iterable[Row]) -> None:
+    waiting = {row["pool"]: row for row in rows}
     for pool in Pool:
-        for state in STATES:
-            row = depth.get((pool.value, state.value), {"tasks": 0, "oldest_seconds": 0})
-            metrics.QUEUE_TASKS.labels(pool, state).set(row["tasks"])
-            metrics.QUEUE_OLDEST_SECONDS.labels(pool, state).set(row["oldest_seconds"])
+        row = waiting.get(pool.value, {"tenants": 0, "spread": 0})
+        metrics.QUEUE_TENANTS.labels(pool).set(row["tenants"])
+        metrics.FAIRNESS_SPREAD.labels(pool).set(row["spread"])
 
 
 def _show_crews(rows: Iterable[Row]) -> None:

@@ -111,7 +111,9 @@ class Tick:
             return
         began = time.monotonic()
         confirmed = self._publisher.publish([(each.pool, each.hint) for each in dispatched])
-        self._grace.excuse(time.monotonic() - began)
+        took = time.monotonic() - began
+        self._grace.excuse(took)
+        metrics.HINT_PUBLISH_SECONDS.observe(took)
         lost = [each for each in dispatched if each.hint not in confirmed]
         _count(dispatched, metrics.HINTS_PUBLISHED)
         _count((each for each in dispatched if each.hint in confirmed), metrics.HINTS_CONFIRMED)

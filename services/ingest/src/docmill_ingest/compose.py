@@ -16,7 +16,7 @@ from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.adapters.postgres.listener import Listener
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import Tenants
-from docmill.adapters.s3 import S3Blobs, connect
+from docmill.adapters.s3 import open_blobs
 from docmill.ports import Blobs
 from docmill_ingest.accept import Accept
 from docmill_ingest.app import Parts, create_app
@@ -44,8 +44,7 @@ class Ingest:
 @contextmanager
 def ingest(settings: IngestSettings) -> Iterator[Ingest]:
     """Open the stores and make the app; raise DatabaseDown when PostgreSQL stays away."""
-    client = connect(settings, connections=settings.threads)
-    blobs = S3Blobs(client, settings.s3_bucket)
+    blobs = open_blobs(settings, connections=settings.threads)
     changes = Changes(settings.threads // 2)
     name = f"docmill-{NAME}"
     listener = Listener(settings.database_url, [DOCUMENT], changes.heard, name=name)
@@ -64,7 +63,7 @@ def ingest(settings: IngestSettings) -> Iterator[Ingest]:
             changes.close()
             listener.close()
             bell.close()
-            client.close()
+            blobs.close()
 
 
 def _parts(settings: IngestSettings, database: Database, blobs: Blobs, changes: Changes) -> Parts:

@@ -10,7 +10,12 @@ from flask import Flask, Request, Response, g, request
 from docmill.adapters.postgres.tenants import Credential
 from docmill.domain.tenant import Scope
 from docmill.ops.logging import bind, logger, unbind
-from docmill.ops.metrics import HTTP_REQUESTS, HTTP_SECONDS, UPLOADS_REFUSED
+from docmill.ops.metrics import (
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    HTTP_WAIT_SECONDS,
+    UPLOADS_REFUSED,
+)
 from docmill_ingest.auth import Authenticate
 
 log = logger(__name__)
@@ -43,6 +48,11 @@ def caller() -> Credential:
     """The credential of the request being served."""
     credential: Credential = g.credential
     return credential
+
+
+def waiting() -> None:
+    """Note that the caller asked to wait: its time says little of ours."""
+    g.waited = True
 
 
 def correlation(asked: Request) -> str | None:
@@ -97,7 +107,10 @@ def _count(response: Response) -> None:
     took = time.monotonic() - g.get("begun", time.monotonic())
     route = request.url_rule.rule if request.url_rule else "other"
     method = request.method if request.method in METHODS else "other"
-    HTTP_SECONDS.labels(method=method, route=route).observe(took)
+    if "waited" in g:
+        HTTP_WAIT_SECONDS.observe(took)
+    else:
+        HTTP_SECONDS.labels(method=method, route=route).observe(took)
     HTTP_REQUESTS.labels(method=method, route=route, status=str(response.status_code)).inc()
     code = _code(response)
     if code and request.endpoint and request.endpoint.endswith("upload"):

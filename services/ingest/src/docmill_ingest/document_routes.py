@@ -19,7 +19,7 @@ from docmill.domain.refusal import (
     Refusal,
 )
 from docmill_ingest import spec
-from docmill_ingest.context import caller
+from docmill_ingest.context import caller, waiting
 from docmill_ingest.models import (
     DocumentBody,
     DocumentList,
@@ -146,6 +146,7 @@ def _shown(reads: Reads, document: UUID, wait: float | None) -> Response:
     tenant = caller().tenant.id
     seated = True
     if wait:
+        waiting()
         seated = reads.wait(
             tenant, document, version=_known_version(), limit=timedelta(seconds=wait)
         )

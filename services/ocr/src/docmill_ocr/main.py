@@ -6,6 +6,7 @@ from docmill.domain.task import Pool
 from docmill.ops.startup import start
 from docmill.work.host import Trade, serve_children
 from docmill_ocr import tessdata
+from docmill_ocr.count import count
 from docmill_ocr.settings import OcrSettings
 
 
@@ -18,6 +19,7 @@ def trade(settings: OcrSettings) -> Trade:
         settings={"DOCMILL_OCR_ENGINE": settings.ocr_engine, "DOCMILL_TESSDATA": str(models)},
         readable=[models],
         languages=tessdata.installed(models),
+        observe=count,
         may_exec=settings.ocr_engine == "pytesseract",
     )
 

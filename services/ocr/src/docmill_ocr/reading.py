@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from docmill.domain.words import Word
+from docmill.domain.words import Strategy, Word
 from docmill_ocr import prepare
 from docmill_ocr.engine import Engine
 from docmill_ocr.page_image import View
@@ -30,6 +30,7 @@ class Reading:
     words: Sequence[Word]
     rotation: int = 0
     skew: float = 0.0
+    strategy: Strategy = Strategy.PLAIN
 
     @property
     def worth(self) -> float:
@@ -61,7 +62,7 @@ class Reader:
         small = prepare.preview(view.pixels)
         background = prepare.paper(small)
         if cv2.minMaxLoc(small)[0] == cv2.minMaxLoc(small)[1]:
-            return Reading(view=view, words=())  # one flat colour
+            return Reading(view=view, words=(), strategy=Strategy.BLANK)
         first = self._look(prepare.evened(view, background), prepare.skew(small, background))
         if _doubtful(first, prepare.ink(small, background)):
             return self._best(first)
@@ -90,20 +91,21 @@ class Reader:
             view = prepare.turned(tried.view, turn)
             small = prepare.preview(view.pixels)
             skew = prepare.skew(small, prepare.paper(small))
-            yield self._look(view, skew, (tried.rotation + turn) % 360)
+            again = self._look(view, skew, (tried.rotation + turn) % 360)
+            yield replace(again, strategy=Strategy.TURNED)
 
     def _smooth(self, tried: Reading) -> Iterator[Reading]:
         if prepare.noisy(tried.view.pixels):
-            yield self._again(tried, prepare.smoothed)
+            yield self._again(tried, prepare.smoothed, Strategy.SMOOTHED)
 
     def _large(self, tried: Reading) -> Iterator[Reading]:
         if tried.height < _SMALL_LETTERS and tried.view.pixels.size <= _LARGEST_ENLARGED:
-            yield self._again(tried, lambda view: prepare.enlarged(view, 2.0))
+            yield self._again(tried, lambda view: prepare.enlarged(view, 2.0), Strategy.ENLARGED)
 
-    def _again(self, tried: Reading, change: Callable[[View], View]) -> Reading:
+    def _again(self, tried: Reading, change: Callable[[View], View], strategy: Strategy) -> Reading:
         view = change(tried.view)
         words = self.engine.recognise(view.pixels, self.languages, view.dpi)
-        return Reading(view=view, words=words, rotation=tried.rotation, skew=tried.skew)
+        return replace(tried, view=view, words=words, strategy=strategy)
 
 
 def _doubtful(reading: Reading, ink: float) -> bool:

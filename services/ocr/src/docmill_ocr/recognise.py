@@ -77,4 +77,5 @@ def _facts(page: PageText, reading: Reading) -> dict[str, object]:
         "words": len(page.words),
         "rotation": page.rotation,
         "skew": round(reading.skew, 1),
+        "strategy": reading.strategy,
     }

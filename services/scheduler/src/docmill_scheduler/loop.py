@@ -1,7 +1,7 @@
 """The loop: watches PostgreSQL's clock, claims slots that are due, and runs their jobs."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Thread
@@ -19,6 +19,7 @@ log = logger(__name__)
 
 AT_ONCE: Final = 4  # jobs running in one replica
 ASK_AGAIN_SECONDS: Final = 5.0  # for a slot that another replica runs
+SHOW_SECONDS: Final = 5.0  # between two refreshes of the gauges
 RETRY_BASE: Final = timedelta(seconds=15)
 RETRY_CAP: Final = timedelta(minutes=10)
 LEAVE_SECONDS: Final = 5.0  # for a run to notice that its permit is gone
@@ -59,12 +60,15 @@ class Loop:
         *,
         lease: timedelta,
         tick: timedelta = timedelta(seconds=1),
+        show: Callable[[], None] = lambda: None,
     ) -> None:
         self._seats = [_Seat(job) for job in jobs if job.enabled]
         self._schedule = schedule
         self._tick_seconds = tick.total_seconds()
         self._renew_seconds = lease.total_seconds() / 4
         self._renew_at = 0.0
+        self._show = show
+        self._show_at = 0.0
         self.pulse = Pulse("loop", timedelta(seconds=60))
 
     def run(self, stop: Event, *, finish: timedelta = timedelta(seconds=60)) -> None:
@@ -73,9 +77,19 @@ class Loop:
             failed = attempted(self.turn_round)
             if isinstance(failed, Unforeseen):
                 log.error("tick_failed", error=str(failed), exc_info=failed.error)
+            self._tell()
             self.pulse.beat()
             stop.wait(self._tick_seconds)
         self._leave(finish)
+
+    def _tell(self) -> None:
+        """Keep the gauges fresh, whoever asks for them and whether or not anybody does."""
+        if self._show_at > time.monotonic():
+            return
+        self._show_at = time.monotonic() + SHOW_SECONDS
+        shown = attempted(self._show)
+        if isinstance(shown, Unforeseen):
+            log.warning("gauges_not_shown", error=str(shown))
 
     def turn_round(self) -> None:
         """One round: claim what is due, renew what runs."""

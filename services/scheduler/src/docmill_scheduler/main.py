@@ -13,7 +13,7 @@ from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.schedule import PostgresSchedule
-from docmill.adapters.s3 import S3Blobs, connect
+from docmill.adapters.s3 import open_blobs
 from docmill.ops.health import HealthServer, Probe, serving
 from docmill.ops.logging import logger
 from docmill.ops.signals import heard
@@ -47,7 +47,7 @@ def audit(settings: SchedulerSettings) -> None:
     """Check every document and a sample of the store now; exit 3 when an invariant is violated."""
     with open_pool(settings, name="docmill-audit") as pool:
         database = Database(pool)
-        blobs = S3Blobs(connect(settings), settings.s3_bucket)
+        blobs = open_blobs(settings)
         checked = PostgresAudit(database)
         found = checked.all_violations(blobs, sample=settings.audit_sample)
         checked.record(found)
@@ -70,7 +70,7 @@ def scheduler(settings: SchedulerSettings) -> Iterator[tuple[Loop, HealthServer]
     """Put the service together; leaving the block closes what it opened."""
     with open_pool(settings, name="docmill-scheduler") as pool:
         database = Database(pool)
-        blobs = S3Blobs(connect(settings), settings.s3_bucket)
+        blobs = open_blobs(settings)
         schedule = PostgresSchedule(
             database,
             runner=f"{socket.gethostname()}/{os.getpid()}",
@@ -78,19 +78,19 @@ def scheduler(settings: SchedulerSettings) -> Iterator[tuple[Loop, HealthServer]
         )
         every = jobs(settings, database, blobs, schedule)
         schedule.register([job.name for job in every])
+        shown = Jobs(every, schedule, PostgresAudit(database))
         loop = Loop(
             every,
             schedule,
             lease=settings.scheduler_lease_seconds,
             tick=settings.scheduler_tick_seconds,
+            show=shown.show,
         )
-        shown = Jobs(every, schedule, PostgresAudit(database))
         health = HealthServer(
             SERVICE,
             settings.health_host,
             settings.health_port,
             live=[loop.pulse.probe],
-            metrics=shown.metrics,
             ready=[
                 Probe(name="postgresql", ask=database.health),
                 Probe(name="s3", ask=blobs.ping, critical=False),

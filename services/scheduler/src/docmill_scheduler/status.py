@@ -1,17 +1,15 @@
 """How the jobs stand: what `/readyz` and the metrics say of every one."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
-
-from prometheus_client import generate_latest
 
 from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.schedule import LastRun, PostgresSchedule
 from docmill.ops import metrics
 from docmill.ops.health import Facts, Unwell
-from docmill.ops.middleware import attempted
 from docmill_scheduler.cron import effective, following, interval
 from docmill_scheduler.job import Job
 
@@ -48,11 +46,11 @@ class Jobs:
         self._audit = audit
         self._since: datetime | None = None
 
-    def metrics(self) -> bytes:
-        """Return what a scrape gets: as PostgreSQL has it now, or had it when it last answered."""
-        attempted(self.ask)
-        attempted(self.ask_audit)
-        return generate_latest()
+    def show(self) -> None:
+        """Set the gauges; raise DatabaseDown."""
+        for ask in (self.ask, self.ask_audit):
+            with suppress(Unwell):  # what is wrong is in the gauges then
+                ask()
 
     def ask(self) -> Facts:
         """Return every job's standing; raise Unwell when one is not as it should be."""
@@ -92,6 +90,7 @@ class Jobs:
             "next_slot": following(cron, now),
         }
         found = standing(job, last, now=now, since=self._since or now)
+        metrics.SCHEDULER_STALE.labels(job.name).set(found is Standing.STALE)
         return {"status": found, "cron": cron} | {
             name: value for name, value in known.items() if value is not None
         }

@@ -8,20 +8,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol, TypeAlias, TypedDict, cast
 from uuid import uuid4
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, not the builtin
-    HTTPClientError,
-    IncompleteReadError,
-)
+from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
-from urllib3.exceptions import HTTPError
 
+from docmill.adapters.s3_error import translated
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
 from docmill.ops.settings import StoreSettings
@@ -35,11 +30,7 @@ if TYPE_CHECKING:
 
 PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
 CHUNK_BYTES: Final = 256 * 2**10
-_MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
-_SERVER_ERROR: Final = 500
-# Refused credentials, a skewed clock or a lost policy are the store's trouble, never a document's.
-_NOT_NOW: Final = frozenset({401, 403, 429})
 
 
 def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
@@ -54,6 +45,7 @@ def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
         region_name=settings.s3_region,
         aws_access_key_id=settings.s3_access_key,
         aws_secret_access_key=settings.s3_secret_key,
+        verify=settings.s3_ca_file,
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
@@ -69,6 +61,26 @@ def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
     return measure(client)
 
 
+class Encrypted(TypedDict, total=False):
+    """What is asked for with each object that is written."""
+
+    ServerSideEncryption: Literal["AES256", "aws:kms"]
+    SSEKMSKeyId: str
+
+
+def open_blobs(settings: StoreSettings, *, connections: int = 16) -> "S3Blobs":
+    """Reach the bucket of the settings, over a client of its own; close it by `close`."""
+    client = connect(settings, connections=connections)
+    return S3Blobs(client, settings.s3_bucket, encrypted=_encrypted(settings))
+
+
+def _encrypted(settings: StoreSettings) -> Encrypted:
+    if settings.s3_encryption is None:
+        return {}
+    wanted: Encrypted = {"ServerSideEncryption": settings.s3_encryption.value}
+    return wanted | {"SSEKMSKeyId": settings.s3_kms_key} if settings.s3_kms_key else wanted
+
+
 def _go_on() -> None:
     """Nothing ends the transfer."""
 
@@ -82,10 +94,22 @@ class Source(Protocol):
 class S3Blobs:
     """The port Blobs on one bucket of an S3-compatible store."""
 
-    def __init__(self, client: "S3Client", bucket: str, *, part_bytes: int = PART_BYTES) -> None:
+    def __init__(
+        self,
+        client: "S3Client",
+        bucket: str,
+        *,
+        part_bytes: int = PART_BYTES,
+        encrypted: "Encrypted | None" = None,
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._part_bytes = part_bytes
+        self._encrypted: Encrypted = encrypted or {}
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
 
     def put(self, key: str, body: Source, *, media_type: str) -> Stored:
         """Store a body of up to one part in one request, a larger one as multipart."""
@@ -103,7 +127,7 @@ class S3Blobs:
     @contextmanager
     def open(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[BinaryIO]:
         wanted = f"bytes={start}-{'' if end is None else end}"
-        with _translated(key):
+        with translated(key):
             if start or end is not None:
                 got = self._client.get_object(Bucket=self._bucket, Key=key, Range=wanted)
             else:
@@ -116,7 +140,7 @@ class S3Blobs:
 
     def fetch(self, key: str, path: Path, check: Callable[[], None] = _go_on) -> Stored:
         digest, size = hashlib.sha256(), 0
-        with _translated(key), ExitStack() as stack:
+        with translated(key), ExitStack() as stack:
             got = self._client.get_object(Bucket=self._bucket, Key=key)
             stack.callback(got["Body"].close)
             # `read` would wait for a whole chunk, which a server that drips never sends
@@ -132,7 +156,7 @@ class S3Blobs:
 
     def head(self, key: str) -> Stored | None:
         try:
-            with _translated(key):
+            with translated(key):
                 got = self._client.head_object(Bucket=self._bucket, Key=key)
         except BlobMissing:
             return None
@@ -153,7 +177,7 @@ class S3Blobs:
                 self._delete_one(key)
 
     def list(self, prefix: str = "") -> Iterator[Stored]:
-        with _translated(prefix):
+        with translated(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix
             )
@@ -167,7 +191,7 @@ class S3Blobs:
                     )
 
     def open_uploads(self, prefix: str = "") -> Iterator[OpenUpload]:
-        with _translated(prefix):
+        with translated(prefix):
             for each in self._begun():
                 if each["Key"].startswith(prefix):
                     yield OpenUpload(
@@ -189,7 +213,7 @@ class S3Blobs:
         return len(uploads) + len(keys)
 
     def ping(self) -> None:
-        with self._present(), _translated(self._bucket):
+        with self._present(), translated(self._bucket):
             self._client.head_bucket(Bucket=self._bucket)
 
     def probe(self) -> None:
@@ -209,7 +233,7 @@ class S3Blobs:
 
     def _put_whole(self, key: str, content: bytes | bytearray, media_type: str) -> Stored:
         sha256 = hashlib.sha256(content)
-        with _translated(key):
+        with translated(key):
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=key,
@@ -217,13 +241,14 @@ class S3Blobs:
                 ContentType=media_type,
                 ContentMD5=_md5(content),
                 Metadata={"sha256": sha256.hexdigest()},
+                **self._encrypted,
             )
         return Stored(key=key, size=len(content), sha256=sha256.digest())
 
     def _put_parts(self, key: str, first: bytearray, body: Source, media_type: str) -> Stored:
-        with _translated(key):
+        with translated(key):
             made = self._client.create_multipart_upload(
-                Bucket=self._bucket, Key=key, ContentType=media_type
+                Bucket=self._bucket, Key=key, ContentType=media_type, **self._encrypted
             )
         upload_id = made["UploadId"]
         try:
@@ -253,7 +278,7 @@ class S3Blobs:
         return parts, size, digest.digest()
 
     def _send_part(self, key: str, upload_id: str, number: int, part: bytearray) -> str:
-        with _translated(key):
+        with translated(key):
             sent = self._client.upload_part(
                 Bucket=self._bucket,
                 Key=key,
@@ -265,7 +290,7 @@ class S3Blobs:
         return sent["ETag"]
 
     def _complete(self, key: str, upload_id: str, parts: "Parts") -> None:
-        with _translated(key):
+        with translated(key):
             self._client.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
@@ -282,7 +307,7 @@ class S3Blobs:
 
     def _abort(self, key: str, upload_id: str) -> None:
         try:
-            with _translated(key):
+            with translated(key):
                 self._client.abort_multipart_upload(
                     Bucket=self._bucket, Key=key, UploadId=upload_id
                 )
@@ -294,11 +319,11 @@ class S3Blobs:
 
     def _versioned(self) -> bool:
         """Whether old versions may exist; asked each time, for an operator may switch it on."""
-        with _translated(self._bucket):
+        with translated(self._bucket):
             return "Status" in self._client.get_bucket_versioning(Bucket=self._bucket)
 
     def _delete_versions(self, prefix: str, *, exact: bool) -> int:
-        with _translated(prefix):
+        with translated(prefix):
             found = [each for each in self._versions(prefix) if each[0] == prefix or not exact]
         for key, version in found:
             self._delete_one(key, version)
@@ -318,7 +343,7 @@ class S3Blobs:
 
     def _delete_one(self, key: str, version: str | None = None) -> None:
         # one by one: DeleteObjects wants checksums that servers disagree about
-        with _translated(key), suppress(BlobMissing):
+        with translated(key), suppress(BlobMissing):
             if version is None:
                 self._client.delete_object(Bucket=self._bucket, Key=key)
             else:
@@ -337,7 +362,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        with _translated(self._key):
+        with translated(self._key):
             if size is None or size < 0:
                 return b"".join(iter(lambda: self._body.read(CHUNK_BYTES), b""))
             return self._body.read(size)
@@ -346,21 +371,6 @@ class _Reader(io.RawIOBase):
         if not self.closed:
             cast("BinaryIO", self._body).close()
         super().close()
-
-
-@contextmanager
-def _translated(key: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if error.response["Error"]["Code"] in _MISSING:
-            raise BlobMissing(key) from error
-        if status >= _SERVER_ERROR or status in _NOT_NOW:
-            raise StoreDown(f"{key}: {error}") from error
-        raise
-    except (HTTPClientError, ConnectionError, IncompleteReadError, HTTPError) as error:
-        raise StoreDown(f"{key}: {error}") from error
 
 
 def _read_part(body: Source, size: int) -> bytearray:

@@ -7,10 +7,21 @@ for PDF); a box is (left, top, right, bottom) within (0, 0, width, height).
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
 from docmill.domain.plan import Source
+
+
+class Strategy(StrEnum):
+    """What gave a recognised page its words: the first look, or the remedy that beat it."""
+
+    PLAIN = "plain"
+    BLANK = "blank"  # one flat colour: the engine was not asked
+    TURNED = "turned"
+    SMOOTHED = "smoothed"
+    ENLARGED = "enlarged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from typing import Any, Final, Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from docmill.ops import metrics as metrics_of
+from docmill.ops.exposition import exposition
 from docmill.ops.logging import logger
+from docmill.ops.metrics import BUILD
 from docmill.ops.middleware import Unforeseen, attempted
 
 log = logger(__name__)
@@ -165,7 +166,7 @@ class HealthServer:
     fixed things to show in `/readyz`: build, sandbox, slots. Port 0 takes a free one; see `port`.
     """
 
-    def __init__(  # noqa: PLR0913 - one keyword for each thing a service may say of itself
+    def __init__(
         self,
         service: str,
         host: str,
@@ -174,14 +175,13 @@ class HealthServer:
         live: Sequence[Probe] = (),
         ready: Sequence[Probe] = (),
         facts: Facts | None = None,
-        metrics: Callable[[], bytes] = generate_latest,
         timeout: timedelta = TIMEOUT,
     ) -> None:
-        self.metrics = metrics
+        self._exposition = exposition(service)
         self._live = Examination(live, timeout)
         self._ready = Examination(ready, timeout)
         build = version("docmill")
-        metrics_of.BUILD.labels(service, build).set(1)
+        BUILD.labels(service, build).set(1)
         self._facts = {"service": service, "build": build, **(facts or {})}
         self._draining = threading.Event()
         self._http = _Server((host, port), self)
@@ -210,6 +210,10 @@ class HealthServer:
             self._http.shutdown()
             self._thread.join()
         self._http.server_close()
+
+    def metrics(self) -> bytes:
+        """Return the answer of `/metrics`."""
+        return generate_latest(self._exposition)
 
     def livez(self) -> tuple[HTTPStatus, dict[str, Any]]:
         """Return the answer of `/livez`: 200 while the process makes progress."""

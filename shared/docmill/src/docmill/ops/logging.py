@@ -1,5 +1,7 @@
 """Logs: one JSON object a line on stdout; an event and its fields, never a sentence with values.
 
+On a terminal the same is written for people to read.
+
 Every line has `time` (ISO, UTC), `level`, `service` and `event`, then what is bound around it. The
 names to bind: `document`, `tenant`, `task`, `worker`, `request`, `correlation`, `api_key` (its id).
 """
@@ -33,14 +35,14 @@ _CHATTY: Final = (
 def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send the logs of docmill and of every library to the stream; only a `main.py` calls this."""
     shared = _shared(service)
-    handler = logging.StreamHandler(stream or sys.stdout)
+    written = stream or sys.stdout
+    handler = logging.StreamHandler(written)
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 ProcessorFormatter.remove_processors_meta,
-                _first_things_first,
-                structlog.processors.JSONRenderer(default=str),
+                *_rendering(terminal=written.isatty()),
             ],
         )
     )
@@ -90,8 +92,18 @@ def _shared(service: str) -> list[Processor]:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
         add_service,
+    ]
+
+
+def _rendering(*, terminal: bool) -> list[Processor]:
+    if terminal:
+        plain = structlog.dev.plain_traceback  # the default shows locals: passwords among them
+        return [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=plain)]
+    return [
+        structlog.processors.format_exc_info,
+        _first_things_first,
+        structlog.processors.JSONRenderer(default=str),
     ]
 
 

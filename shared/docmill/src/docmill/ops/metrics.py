@@ -1,7 +1,8 @@
 """Every metric of docmill: base units, and label values from closed sets; the one list of names.
 
-A label name means the same everywhere and takes its values from `LABELS`. No tenant, document or
-address is ever a label. `docs/reference/metrics.md` is generated from this file.
+A label name means the same everywhere and takes its values from `LABELS`; none is one that
+Prometheus puts on what it scrapes. No tenant, document or address is ever a label.
+`docs/reference/metrics.md` is generated from this file.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +12,10 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from docmill.domain.document import TERMINAL, ArtifactKind
+from docmill.domain.document import TERMINAL, ArtifactKind, Priority
+from docmill.domain.plan import Source
 from docmill.domain.task import Outcome, Pool, Stage, TaskState
+from docmill.domain.words import Strategy
 
 
 class ChildEnd(StrEnum):
@@ -80,26 +83,30 @@ PROTECTIONS: Final = (
 # The closed set of each label; a string says what bounds an open one.
 LABELS: Final[Mapping[str, Iterable[str] | str]] = {
     "action": ("get", "put", "list", "delete", "head", "other"),
+    "answer": ("delivered", "refused", "gone", "blocked", "failed"),
     "cause": ("deadlock", "serialisation", "connection"),
     "code": "the catalogue of errors: docs/reference/errors.md",
+    "component": "the services of docmill",
+    "cron_job": Job,
     "dependency": ("postgresql", "rabbitmq", "s3", "disk"),
     "end": ChildEnd,
     "invariant": Invariant,
-    "job": Job,
     "kind": ArtifactKind,
     "method": ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"),
     "outcome": Outcome,
     "pool": Pool,
+    "priority": Priority,
     "protection": PROTECTIONS,
     "reason": ("missing", "malformed", "unknown", "expired", "revoked", "blocked", "scope"),
-    "result": ("succeeded", "failed", "abandoned", "delivered", "refused", "gone", "blocked"),
+    "result": ("succeeded", "failed", "abandoned"),
     "route": "the routes of the API as templates, `other` for the rest",
-    "service": "the services of docmill",
+    "source": Source,
     "stage": Stage,
     "state": "the states of what is counted: "
-    + ", ".join([*TaskState, *sorted(TERMINAL), "used", "idle", "waiting", "busy"]),
+    + ", ".join([*TaskState, *sorted(TERMINAL), "used", "idle", "waiting", "free", "total"]),
     "status": "HTTP status codes",
     "step": Step,
+    "strategy": Strategy,
     "version": "the build",
 }
 
@@ -108,11 +115,14 @@ _PAGE: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 _LONG: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 
 # ── every service ───────────────────────────────────────────────────────────────────────────────
-BUILD: Final = Gauge("docmill_build", "1, with the build that runs.", ["service", "version"])
+BUILD: Final = Gauge("docmill_build_info", "1, with the build that runs.", ["component", "version"])
 DATABASE_CONNECTIONS: Final = Gauge(
     "docmill_database_connections",
     "Connections of this process's pool: used and idle; waiting: callers without one.",
     ["state"],
+)
+DATABASE_CONNECTIONS_LIMIT: Final = Gauge(
+    "docmill_database_connections_limit", "Most connections that this process's pool opens."
 )
 DATABASE_POOL_EXHAUSTED: Final = Counter(
     "docmill_database_pool_exhausted", "Times a caller got no connection within the time-out."
@@ -128,6 +138,13 @@ STORE_SECONDS: Final = Histogram(
 STORE_ERRORS: Final = Counter(
     "docmill_store_errors", "Requests that the S3 store did not answer.", ["action"]
 )
+BROKER_CONNECTED: Final = Gauge(
+    "docmill_broker_connected", "1 while this process has its connection to RabbitMQ."
+)
+BROKER_CONNECTIONS: Final = Counter(
+    "docmill_broker_connections",
+    "Connections made to RabbitMQ; each after the first is a reconnect.",
+)
 
 # ── ingest ──────────────────────────────────────────────────────────────────────────────────────
 HTTP_REQUESTS: Final = Counter(
@@ -135,9 +152,14 @@ HTTP_REQUESTS: Final = Counter(
 )
 HTTP_SECONDS: Final = Histogram(
     "docmill_http_seconds",
-    "Time until the answer's headers; long polls included.",
+    "Time until the answer's headers, of requests that did not ask to wait.",
     ["method", "route"],
     buckets=_FAST,
+)
+HTTP_WAIT_SECONDS: Final = Histogram(
+    "docmill_http_wait_seconds",
+    "Time until the answer of requests that asked to wait for a document.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60),
 )
 HTTP_UNFORESEEN: Final = Counter(
     "docmill_http_unforeseen", "Requests answered 500 because something unforeseen was raised."
@@ -165,6 +187,11 @@ DISPATCH_WAIT_SECONDS: Final = Histogram(
     ["pool"],
     buckets=(*_FAST, 60, 300, 900, 3600),
 )
+HINT_PUBLISH_SECONDS: Final = Histogram(
+    "docmill_hint_publish_seconds",
+    "Time until RabbitMQ confirmed the hints of one tick.",
+    buckets=_FAST,
+)
 HINTS_PUBLISHED: Final = Counter("docmill_hints_published", "Hints sent to RabbitMQ.", ["pool"])
 HINTS_CONFIRMED: Final = Counter("docmill_hints_confirmed", "Hints RabbitMQ confirmed.", ["pool"])
 HINTS_RETURNED: Final = Counter(
@@ -177,10 +204,19 @@ TASKS_REAPED: Final = Counter(
     "docmill_tasks_reaped", "Running tasks whose lease ran out.", ["pool"]
 )
 QUEUE_TASKS: Final = Gauge(
-    "docmill_queue_tasks", "Open tasks, by pool and state.", ["pool", "state"]
+    "docmill_queue_tasks", "Open tasks.", ["pool", "stage", "priority", "state"]
 )
 QUEUE_OLDEST_SECONDS: Final = Gauge(
-    "docmill_queue_oldest_seconds", "Age of the oldest task in that state.", ["pool", "state"]
+    "docmill_queue_oldest_seconds",
+    "Age of the oldest task in that state.",
+    ["pool", "stage", "priority", "state"],
+)
+QUEUE_TENANTS: Final = Gauge("docmill_queue_tenants", "Tenants with work waiting.", ["pool"])
+FAIRNESS_SPREAD: Final = Gauge(
+    "docmill_fairness_spread",
+    "How far the tenants with work waiting are apart, in pages by weight; 0 when all have "
+    "had their share, and more only while one is held back by a cap of its own.",
+    ["pool"],
 )
 QUEUE_DEAD: Final = Gauge("docmill_queue_dead", "Dead tasks kept for replay.", ["stage"])
 POOL_WORKERS: Final = Gauge("docmill_pool_workers", "Workers seen within 30 s.", ["pool"])
@@ -192,6 +228,9 @@ POOL_PAUSED: Final = Gauge(
 # ── workers ─────────────────────────────────────────────────────────────────────────────────────
 TASK_ATTEMPTS: Final = Counter(
     "docmill_task_attempts", "Attempts ended, by how.", ["stage", "outcome"]
+)
+TASK_FAILURES: Final = Counter(
+    "docmill_task_failures", "Attempts that failed, by the error's code.", ["stage", "code"]
 )
 TASK_SECONDS: Final = Histogram(
     "docmill_task_seconds", "Time from claim to commit.", ["stage"], buckets=_PAGE
@@ -206,7 +245,10 @@ DOCUMENTS_SETTLED: Final = Counter(
     "docmill_documents_settled", "Runs settled, by the document's state.", ["state"]
 )
 DOCUMENT_SECONDS: Final = Histogram(
-    "docmill_document_seconds", "Time from a run's begin until it settled.", buckets=_LONG
+    "docmill_document_seconds",
+    "Time from a run's begin until it settled, by the document's state.",
+    ["state"],
+    buckets=_LONG,
 )
 CLAIMS_STALE: Final = Counter(
     "docmill_claims_stale", "Hints that claimed nothing: stale, cancelled or taken.", ["pool"]
@@ -230,17 +272,43 @@ CHILD_START_SECONDS: Final = Histogram(
     "Time until a child is warm and sandboxed.",
     buckets=(0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4),
 )
+CHILD_PEAK_BYTES: Final = Histogram(
+    "docmill_child_peak_bytes",
+    "The most memory a child was seen with during one task.",
+    ["pool"],
+    buckets=tuple(megabytes * 2**20 for megabytes in (64, 128, 256, 512, 768, 1024, 1536, 2048)),
+)
+CHILD_LIMIT_BYTES: Final = Gauge(
+    "docmill_child_limit_bytes", "Memory a child may take above what it starts with.", ["pool"]
+)
+SCRATCH_BYTES: Final = Gauge(
+    "docmill_scratch_bytes", "Free and total size of the disk with work in progress.", ["state"]
+)
 SANDBOX_MISSING: Final = Gauge(
     "docmill_sandbox_missing", "1 for each protection this platform lacks.", ["protection"]
 )
 ARTIFACT_BYTES: Final = Counter("docmill_artifact_bytes", "Bytes of stored artifacts.", ["kind"])
+PAGES_PLANNED: Final = Counter(
+    "docmill_pages_planned",
+    "Pages of validated documents, by where their text comes from.",
+    ["source"],
+)
+OCR_PAGES: Final = Counter(
+    "docmill_ocr_pages", "Pages recognised, by the strategy that gave their words.", ["strategy"]
+)
+OCR_WORDS: Final = Counter("docmill_ocr_words", "Words found on recognised pages.")
+OCR_CONFIDENCE: Final = Histogram(
+    "docmill_ocr_confidence_ratio",
+    "Mean confidence of a recognised page's words, from 0 to 1; pages without words left out.",
+    buckets=(0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1),
+)
 
 # ── notifier ────────────────────────────────────────────────────────────────────────────────────
 WEBHOOKS: Final = Counter(
     "docmill_webhooks",
     "Webhook requests: delivered, refused (any other answer), gone (410), "
     "blocked (address not allowed) or failed (no answer).",
-    ["result"],
+    ["answer"],
 )
 WEBHOOK_SECONDS: Final = Histogram(
     "docmill_webhook_seconds", "Time of one webhook request.", buckets=_FAST
@@ -250,18 +318,23 @@ WEBHOOK_SECONDS: Final = Histogram(
 SCHEDULER_RUNS: Final = Counter(
     "docmill_scheduler_runs",
     "Runs of a job: succeeded, failed, or abandoned (lease lost).",
-    ["job", "result"],
+    ["cron_job", "result"],
 )
 SCHEDULER_SECONDS: Final = Histogram(
-    "docmill_scheduler_seconds", "Time of one run of a job.", ["job"], buckets=_LONG
+    "docmill_scheduler_seconds", "Time of one run of a job.", ["cron_job"], buckets=_LONG
 )
 SCHEDULER_ROWS: Final = Counter(
-    "docmill_scheduler_rows", "Things a job expired, deleted or found.", ["job"]
+    "docmill_scheduler_rows", "Things a job expired, deleted or found.", ["cron_job"]
 )
 SCHEDULER_LAST_SUCCESS: Final = Gauge(
     "docmill_scheduler_last_success_timestamp_seconds",
     "When the job last succeeded, in any replica (Unix time).",
-    ["job"],
+    ["cron_job"],
+)
+SCHEDULER_STALE: Final = Gauge(
+    "docmill_scheduler_stale",
+    "1 when the job has not succeeded for twice its interval, and at least two hours.",
+    ["cron_job"],
 )
 ORPHANS: Final = Gauge(
     "docmill_orphans", "Stored objects that no row refers to, at the last sweep."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
@@ -60,7 +61,9 @@ class DatabaseSettings(Settings):
     """How a service reaches PostgreSQL."""
 
     database_url: str = Field(
-        repr=False, description="postgresql:// URL of the queue of record; holds a password."
+        repr=False,
+        description="postgresql:// URL of the queue of record; holds a password. For TLS add "
+        "`?sslmode=verify-full&sslrootcert=<PEM file>`.",
     )
     database_pool_size: int = Field(4, ge=1, description="Most connections this process opens.")
     database_connect_seconds: Seconds = Field(
@@ -71,6 +74,13 @@ class DatabaseSettings(Settings):
     )
 
 
+class Encryption(StrEnum):
+    """How the store encrypts what it keeps."""
+
+    SSE_S3 = "AES256"
+    SSE_KMS = "aws:kms"
+
+
 class StoreSettings(Settings):
     """How a service reaches the S3-compatible store."""
 
@@ -79,12 +89,28 @@ class StoreSettings(Settings):
     s3_region: str = Field("us-east-1", description="Region name the server expects.")
     s3_access_key: str = Field(repr=False, description="Access key id.")
     s3_secret_key: str = Field(repr=False, description="Secret access key.")
+    s3_ca_file: str | None = Field(
+        None, description="PEM file of who may sign an https endpoint's certificate."
+    )
+    s3_encryption: Encryption | None = Field(
+        None,
+        description="Asked for with each object that is written: AES256 (SSE-S3) or aws:kms "
+        "(SSE-KMS). Unset: what the bucket does by default.",
+    )
+    s3_kms_key: str | None = Field(
+        None, description="Id of the key for aws:kms. Unset: the bucket's own."
+    )
 
 
 class BrokerSettings(Settings):
     """How a service reaches RabbitMQ."""
 
-    rabbitmq_url: str = Field(repr=False, description="amqp:// URL; holds a password.")
+    rabbitmq_url: str = Field(
+        repr=False, description="amqp:// URL, or amqps:// for TLS; holds a password."
+    )
+    rabbitmq_ca_file: str | None = Field(
+        None, description="PEM file of who may sign RabbitMQ's certificate."
+    )
 
 
 class HealthSettings(Settings):

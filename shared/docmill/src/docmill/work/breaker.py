@@ -44,6 +44,8 @@ class Breaker:
         self._down: set[type[DependencyDown]] = set()
         self._lock = threading.Lock()
         self._prober: threading.Thread | None = None
+        for dependency in known.values():
+            metrics.BREAKER_OPEN.labels(dependency.name).set(0)
 
     @property
     def down(self) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
 
-from docmill.adapters.rabbitmq.topology import ACTOR, declare, parameters
+from docmill.adapters.rabbitmq.topology import ACTOR, declare
 from docmill.domain.task import Hint, Pool
+from docmill.ops import metrics
 from docmill.ops.middleware import attempted
 
 # Threads look this often whether they should stop; a drain waits for it twice.
@@ -81,9 +82,9 @@ class HintConsumer(_RabbitmqConsumer):
 class HintBroker(RabbitmqBroker):
     """Declares one pool's queue and no other, and never publishes."""
 
-    def __init__(self, pool: Pool, url: str, *, name: str) -> None:
-        super().__init__(url=url, middleware=[_Quiet()])
-        self.parameters = parameters(url, name=name)
+    def __init__(self, pool: Pool, parameters: pika.URLParameters) -> None:
+        super().__init__(middleware=[_Quiet()])
+        self.parameters = parameters
         self._pool = pool
 
     @property
@@ -106,9 +107,11 @@ class HintBroker(RabbitmqBroker):
                 declare(connection.channel(), self._pool)
         except _DOWN as error:
             raise ConnectionClosed(error) from error  # type: ignore[no-untyped-call]  # dramatiq's
-        return HintConsumer(  # type: ignore[no-untyped-call]  # dramatiq's
+        made = HintConsumer(  # type: ignore[no-untyped-call]  # dramatiq's
             self, queue_name, prefetch, timeout
         )
+        metrics.BROKER_CONNECTIONS.inc()
+        return made
 
 
 class _Quiet(Middleware):
@@ -120,13 +123,13 @@ class _Quiet(Middleware):
 
 
 def worker(
-    pool: Pool, url: str, *, name: str, slots: int, run: Callable[[Hint], None]
+    pool: Pool, parameters: pika.URLParameters, *, slots: int, run: Callable[[Hint], None]
 ) -> dramatiq.Worker:
     """Make the dramatiq worker that calls `run` for each hint, in as many threads as slots.
 
     `run` returns when the hint is dealt with, and raises NotNow to have it given back.
     """
-    broker = HintBroker(pool, url, name=name)
+    broker = HintBroker(pool, parameters)
 
     def decode(task: int, dispatch: int) -> None:
         run(Hint(task, dispatch))

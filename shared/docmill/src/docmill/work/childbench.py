@@ -28,7 +28,7 @@ from docmill.work.grip import Grip
 from docmill.work.larder import Larder, compare
 from docmill.work.process import ChildPlan, ChildProcess, Hello
 from docmill.work.spawner import Spawner
-from docmill.work.stage import Job, Outcome
+from docmill.work.stage import Job, Observe, Outcome, observe_nothing
 
 log = logger(__name__)
 
@@ -53,6 +53,7 @@ class Shop:
     deadline: Callable[[Stage], timedelta]
     limits: Mapping[str, int]
     greet: Callable[[Hello], None]
+    observe: Observe = observe_nothing
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
 
@@ -91,16 +92,24 @@ class ChildBench:
             with _timed(claim, Step.FETCH), _own_disk():
                 job = self._job(claim, child.folder, self._bounded(grip, "fetching"))
             grip.check()
-            with _timed(claim, Step.RUN):
-                within = self._shop.deadline(claim.stage)
-                outcome = child.run(job, within=within, check=grip.check)
+            outcome = self._ran(grip, child, job)
             with _timed(claim, Step.STORE), _own_disk():
-                return self._stored(claim, outcome, self._bounded(grip, "storing"))
+                product = self._stored(claim, outcome, self._bounded(grip, "storing"))
+            self._shop.observe(claim.stage, outcome.facts)
+            return product
         except ChildCrashed:
             child.fit, child.crashed = False, True
             raise
         finally:
             self._tidied(child, claim)
+
+    def _ran(self, grip: Grip, child: ChildProcess, job: Job) -> Outcome:
+        within = self._shop.deadline(grip.claim.stage)
+        try:
+            with _timed(grip.claim, Step.RUN):
+                return child.run(job, within=within, check=grip.check)
+        finally:
+            metrics.CHILD_PEAK_BYTES.labels(self._shop.pool).observe(child.peak)
 
     def close(self) -> None:
         """End both children."""

@@ -1,6 +1,8 @@
 """How work on a claim can end badly, and what that means to the ledger."""
 
+from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 
 from docmill.domain.errors import DependencyDown, DocmillError, Permanent, Transient
 from docmill.domain.task import Failure, Outcome
@@ -93,6 +95,22 @@ def failure(error: BaseException) -> Failure:
         case _:
             kind = type(error).__name__
             return Failure(outcome=Outcome.TRANSIENT, code="internal", detail=f"{kind}: {detail}")
+
+
+def known_code(code: str) -> str:
+    """Return the code if the catalogue of errors has it, else `other`: a child may say anything."""
+    return code if code in _codes() else "other"
+
+
+@cache
+def _codes() -> frozenset[str]:
+    return frozenset({"internal", *_codes_below(Permanent), *_codes_below(Transient)})
+
+
+def _codes_below(kind: type[Permanent | Transient]) -> Iterator[str]:
+    yield kind.code
+    for each in kind.__subclasses__():
+        yield from _codes_below(each)
 
 
 def _line(error: BaseException) -> str:

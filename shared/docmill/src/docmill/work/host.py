@@ -1,6 +1,7 @@
 """Puts a worker process together and keeps it until it is told to leave."""
 
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +21,8 @@ import dramatiq
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ledger import PostgresLedger
 from docmill.adapters.postgres.pool import open_pool
-from docmill.adapters.s3 import S3Blobs, connect
+from docmill.adapters.rabbitmq.topology import parameters
+from docmill.adapters.s3 import open_blobs
 from docmill.domain.errors import DatabaseDown, DependencyDown, StoreDown
 from docmill.domain.task import Pool, RetryPolicy, Stage
 from docmill.ops import metrics
@@ -39,6 +42,7 @@ from docmill.work.process import ChildPlan, Hello
 from docmill.work.runner import Runner
 from docmill.work.settings import ChildSettings, WorkerSettings
 from docmill.work.spawner import Spawner
+from docmill.work.stage import Observe, observe_nothing
 from docmill.work.supervisor import Rhythm, Supervisor
 
 log = logger(__name__)
@@ -60,6 +64,7 @@ class Trade:
     readable: Sequence[Path] = ()  # models and the like
     languages: Sequence[str] = ()  # that can be recognised
     may_exec: bool = False
+    observe: Observe = observe_nothing
 
 
 class Identity:
@@ -136,8 +141,7 @@ def serve_children(trade: Trade, settings: ChildSettings) -> None:
     with ExitStack() as stack:
         identity = Identity(trade.pool, settings, memory=settings.memory, languages=trade.languages)
         frame = _frame(stack, trade.pool, settings, identity)
-        client = connect(settings, connections=settings.slots + _CONNECTIONS_BESIDE_SLOTS)
-        blobs = S3Blobs(client, settings.s3_bucket)
+        blobs = open_blobs(settings, connections=settings.slots + _CONNECTIONS_BESIDE_SLOTS)
         shop = stack.enter_context(_shop(trade, settings, frame, blobs))
         benches = []
         for _ in range(settings.slots):
@@ -196,6 +200,7 @@ def _shop(trade: Trade, settings: ChildSettings, frame: Frame, blobs: Blobs) -> 
     access = Access(settings.child_uid if os.geteuid() == 0 else None)
     with ExitStack() as stack:
         root = stack.enter_context(workshop(settings.scratch_folder, access))
+        _show_limits(trade.pool, settings, root)
         hands = stack.enter_context(ThreadPoolExecutor(_HANDS, thread_name_prefix="hands"))
         spawner = Spawner()
         stack.callback(spawner.close)
@@ -224,7 +229,18 @@ def _shop(trade: Trade, settings: ChildSettings, frame: Frame, blobs: Blobs) -> 
             ),
             limits={"max_pixels": settings.max_pixels},
             greet=frame.identity.greet,
+            observe=trade.observe,
         )
+
+
+def _show_limits(pool: Pool, settings: ChildSettings, root: Path) -> None:
+    metrics.CHILD_LIMIT_BYTES.labels(pool).set(settings.memory)
+    for state in ("free", "total"):  # asked at each scrape
+        metrics.SCRATCH_BYTES.labels(state).set_function(partial(_disk, root, state))
+
+
+def _disk(folder: Path, state: str) -> float:
+    return float(getattr(shutil.disk_usage(folder), state))
 
 
 def _plan(trade: Trade, settings: ChildSettings) -> ChildPlan:
@@ -260,13 +276,10 @@ def _run(
         breaker=breaker,
     )
     settings = frame.settings
-    worker = broker.worker(
-        frame.pool,
-        settings.rabbitmq_url,
-        name=frame.identity.worker,
-        slots=settings.slots,
-        run=runner,
+    way = parameters(
+        settings.rabbitmq_url, name=frame.identity.worker, ca_file=settings.rabbitmq_ca_file
     )
+    worker = broker.worker(frame.pool, way, slots=settings.slots, run=runner)
     stop = _stop_when_told(stack, supervisor)
     health = stack.enter_context(serving(_health(frame, supervisor, worker, blobs)))
     supervisor.start()
@@ -332,6 +345,7 @@ def _write(folder: Path) -> None:
 def _health(
     frame: Frame, supervisor: Supervisor, worker: dramatiq.Worker, blobs: Blobs | None
 ) -> HealthServer:
+    metrics.BROKER_CONNECTED.set_function(lambda: _consuming(worker))
     ready = [
         Probe(name="postgresql", ask=frame.database.health),
         Probe(name="rabbitmq", ask=lambda: _ask_consumers(worker), critical=False),
@@ -360,10 +374,13 @@ def _ask_threads(worker: dramatiq.Worker, supervisor: Supervisor) -> dict[str, i
 
 
 def _ask_consumers(worker: dramatiq.Worker) -> None:
-    for thread in worker.consumers.values():
-        consumer: Any = thread.consumer
-        if consumer is None or not consumer.connection.is_open:
-            raise Unwell("RabbitMQ is not connected")
+    if not _consuming(worker):
+        raise Unwell("RabbitMQ is not connected")
+
+
+def _consuming(worker: dramatiq.Worker) -> bool:
+    consumers: list[Any] = [thread.consumer for thread in worker.consumers.values()]
+    return all(each is not None and each.connection.is_open for each in consumers)
 
 
 __all__ = ["Trade", "serve_children", "serve_inline"]

@@ -91,6 +91,7 @@ class ChildProcess:
         self.fit = True
         self.crashed = False
         self.jobs = 0
+        self.peak = 0  # bytes it was last seen with at most, in its present or last job
         self._grace = 0.0  # an idle child has nothing to put in order
         self._plan = plan
         self._hello: Hello | None = None
@@ -138,6 +139,7 @@ class ChildProcess:
         one of the first two the child is left unfit.
         """
         self.jobs += 1
+        self.peak = 0
         self.fit = False
         seconds = within.total_seconds()
         until = time.monotonic() + seconds
@@ -203,12 +205,14 @@ class ChildProcess:
             if now - measured >= _MEASURE:
                 self._check_scratch()
                 measured = now
+        self.peak = max(self.peak, self._resident())
         if frame.get("serial") != self.jobs:
             raise BadFrame("an answer to another job")
         return frame
 
     def _check_memory(self) -> None:
         resident = self._resident()
+        self.peak = max(self.peak, resident)
         if resident > self._base + self._plan.memory:
             raise OutOfMemory(f"{resident >> 20} MB resident")
 

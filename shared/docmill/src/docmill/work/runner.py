@@ -16,7 +16,7 @@ from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ports import Ledger, Product
 from docmill.work.bench import Bench
 from docmill.work.breaker import Breaker
-from docmill.work.failure import ChildUnfit, Stop, Stopped, failure
+from docmill.work.failure import ChildUnfit, Stop, Stopped, failure, known_code
 from docmill.work.grip import Grip
 from docmill.work.supervisor import Supervisor
 from docmill.work.turn import Turns
@@ -149,6 +149,7 @@ class Runner:
         return outcome
 
     def _failed(self, grip: Grip, why: Failure) -> Outcome:
+        metrics.TASK_FAILURES.labels(grip.claim.stage, known_code(why.code)).inc()
         log.warning("task_failed", outcome=why.outcome, code=why.code, detail=why.detail)
         return self._told(grip, why.outcome, lambda: self._ledger.fail(grip.claim, why))
 

@@ -4,7 +4,7 @@ A stage runs in a warm, sandboxed child process. It sees files and a job, never 
 or a queue. A service names its stages in a module `stages` with `STAGES: Mapping[Stage, type]`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,6 +54,14 @@ class Outcome:
     made: Sequence[Made]
     engine: str
     facts: Mapping[str, Any]
+
+
+Observe = Callable[[Stage, Mapping[str, Any]], None]
+"""Counts what a stage told in its facts; they come from a child, so any value may be in them."""
+
+
+def observe_nothing(_stage: Stage, _facts: Mapping[str, Any]) -> None:
+    """Count nothing."""
 
 
 class StageWork(Protocol):

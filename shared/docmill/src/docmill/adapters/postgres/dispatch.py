@@ -107,8 +107,12 @@ class PostgresDispatch:
         self._database.run(lambda c: c.execute(SQL["measure"], {"window": over}))
 
     def depth(self) -> Sequence[Row]:
-        """Count open tasks and their oldest age by pool and state."""
+        """Count open tasks and their oldest age by pool, stage, priority and state."""
         return self._rows("depth")
+
+    def fairness(self) -> Sequence[Row]:
+        """Count the tenants that wait for each pool, and tell how far apart they are."""
+        return self._rows("fairness")
 
     def crews(self) -> Sequence[Row]:
         """Count the workers and slots of each pool that were seen lately."""

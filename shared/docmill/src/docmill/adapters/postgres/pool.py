@@ -29,6 +29,7 @@ def open_pool(settings: DatabaseSettings, *, name: str) -> Iterator[Pool]:
     pool = _opened(settings, name)
     for state in figures(pool):  # asked at each scrape
         metrics.DATABASE_CONNECTIONS.labels(state).set_function(partial(_figure, pool, state))
+    metrics.DATABASE_CONNECTIONS_LIMIT.set(settings.database_pool_size)
     try:
         yield pool
     finally:

@@ -142,7 +142,7 @@ class Locked:
             )
         if ended:
             metrics.DOCUMENTS_SETTLED.labels(self.state).inc()
-            metrics.DOCUMENT_SECONDS.observe(self._run_seconds)
+            metrics.DOCUMENT_SECONDS.labels(self.state).observe(self._run_seconds)
 
     def _end(self, state: State, code: str | None, *, failed: int) -> None:
         detail = None

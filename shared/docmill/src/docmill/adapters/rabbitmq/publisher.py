@@ -19,6 +19,7 @@ from pika.spec import Basic, BasicProperties
 
 from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS, body, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops import metrics
 from docmill.ops.logging import logger
 from docmill.ops.middleware import Unforeseen, attempted
 
@@ -30,8 +31,10 @@ RECONNECT_SECONDS: Final = 1.0
 class RabbitPublisher:
     """Publishes from any thread through a thread of its own; reconnects by itself."""
 
-    def __init__(self, url: str, *, patience: timedelta = timedelta(seconds=5)) -> None:
-        self._parameters = parameters(url, name="docmill-dispatcher")
+    def __init__(
+        self, url: str, *, ca_file: str | None = None, patience: timedelta = timedelta(seconds=5)
+    ) -> None:
+        self._parameters = parameters(url, name="docmill-dispatcher", ca_file=ca_file)
         self._connected: Callable[[], None] = lambda: None
         self._patience = patience.total_seconds()
         self._closed = threading.Event()
@@ -39,6 +42,7 @@ class RabbitPublisher:
         self._connection: SelectConnection | None = None
         self._channel: _Confirming | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        metrics.BROKER_CONNECTED.set_function(self._ready.is_set)
 
     @property
     def ready(self) -> bool:
@@ -111,6 +115,7 @@ class RabbitPublisher:
     def _declare(self, channel: Channel, pools: list[Pool]) -> None:
         if not pools:
             self._ready.set()
+            metrics.BROKER_CONNECTIONS.inc()
             self._connected()
             return
         pool, *rest = pools

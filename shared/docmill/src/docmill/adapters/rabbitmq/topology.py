@@ -1,6 +1,7 @@
 """What dispatcher and workers must agree on: queues, their arguments, messages, connections."""
 
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -43,9 +44,16 @@ def body(pool: Pool, hint: Hint) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode()
 
 
-def parameters(url: str, *, name: str) -> pika.URLParameters:
-    """Return how to connect: pika's own defaults would wait for ever on a blocked connection."""
+def parameters(url: str, *, name: str, ca_file: str | None = None) -> pika.URLParameters:
+    """Return how to connect: pika's own defaults would wait for ever on a blocked connection.
+
+    Over amqps:// the server's certificate must be signed by one in `ca_file`, or by one that the
+    machine trusts, and bear the URL's host.
+    """
     made = pika.URLParameters(url)
+    if made.ssl_options is not None:  # pika's (1.4) name no host, and then refuse every server
+        trusted = ssl.create_default_context(cafile=ca_file)
+        made.ssl_options = pika.SSLOptions(trusted, made.host)
     made.heartbeat = _HEARTBEAT
     made.blocked_connection_timeout = _BLOCKED
     made.socket_timeout = _SOCKET

@@ -237,7 +237,13 @@ SELECT stage, count(*) AS tasks FROM task WHERE state = 'dead' AND discarded_at 
 
 -- name: depth
 -- How many, and since when the oldest is in that state; a running task since it was queued.
-SELECT pool, state, count(*) AS tasks,
+SELECT pool, stage, priority, state, count(*) AS tasks,
        coalesce(extract(epoch FROM now() - min(CASE state WHEN 'scheduled' THEN created_at
            WHEN 'ready' THEN ready_at ELSE queued_at END)), 0)::double precision AS oldest_seconds
-  FROM task WHERE state IN ('scheduled', 'ready', 'queued', 'running') GROUP BY pool, state;
+  FROM task WHERE state IN ('scheduled', 'ready', 'queued', 'running')
+ GROUP BY pool, stage, priority, state;
+
+-- name: fairness
+-- How many tenants wait, and how far apart they are; who is below a cap of its own falls behind.
+SELECT pool, count(*) AS tenants, (max(vtime) - min(vtime))::double precision AS spread
+  FROM tenant_pool WHERE backlogged GROUP BY pool;

@@ -1,0 +1,1 @@
+"""The Grafana dashboards: written in `src`, kept as JSON in `dashboards`."""

@@ -1,0 +1,96 @@
+"""A stack under a light load, watched by the shipped rules at sixty times their speed."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from itertools import count
+from typing import Final, Self
+
+import httpx
+import pytest
+
+from deploy.local.stack import Stack
+from docmill.testing.documents import blank_page, born_digital_pdf, dense_page, truncated
+from tests.stack.flow import Caller, caller
+from tests.stack.monitoring import Monitoring, monitoring
+from tests.stack.receiver import answering, receiving
+from tests.stack.whole import QUICK_FAULTS, whole_stack
+
+EACH_SECOND: Final = "* * * * * *"
+PAUSE: Final = 0.15  # seconds between the requests of the load
+SETTINGS: Final = QUICK_FAULTS | {
+    "DOCMILL_CRON_ERASURE": EACH_SECOND,
+    "DOCMILL_CRON_RETENTION": EACH_SECOND,
+    "DOCMILL_CRON_ORPHANS": "*/10 * * * * *",
+    "DOCMILL_CRON_AUDIT": "*/10 * * * * *",
+    "DOCMILL_CHILD_RECYCLE_AFTER": "5",
+    "DOCMILL_WEBHOOK_ALLOW_HTTP": "true",
+}
+
+
+class Load:
+    """Sends what every panel is about, again and again, whatever the answers are."""
+
+    def __init__(self, client: Caller) -> None:
+        self._http = client.http
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="load")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        for number in count():
+            with suppress(httpx.HTTPError):
+                self._step(number)
+            if self._stopped.wait(PAUSE):
+                return
+
+    def _step(self, number: int) -> None:
+        self._http.get("/v1/usage")
+        match number % 10:
+            case 0:
+                self._waited(self._sent(dense_page(number, dpi=100, characters=200)))
+            case 2:
+                self._sent(born_digital_pdf(1))
+            case 4:
+                self._sent(truncated(born_digital_pdf(1)))  # rejected, with a code
+            case 6:
+                self._sent(blank_page(), **{"Idempotency-Key": "the-same"})
+            case 7:
+                self._sent(b"")  # refused, with a code
+            case 8:
+                self._http.get("/v1/usage", headers={"Authorization": "Bearer wrong"})
+            case _:
+                self._http.get("/v1/documents")
+
+    def _sent(self, body: bytes, **headers: str) -> str:
+        answer = self._http.post("/v1/documents", content=body, headers=headers)
+        return str(answer.json().get("id", ""))
+
+    def _waited(self, document: str) -> None:
+        if document:
+            self._http.get(f"/v1/documents/{document}", params={"wait": "1"})
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with whole_stack(**SETTINGS) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def watched(stack: Stack) -> Iterator[Monitoring]:
+    """The stack, loaded and watched."""
+    with ExitStack() as opened:
+        tenant = stack.make_tenant("watched")
+        client = opened.enter_context(caller(stack, tenant))
+        receiver = opened.enter_context(receiving(answering(200)))
+        stack.admin("endpoint", "create", "watched", f"http://127.0.0.1:{receiver.port}/")
+        opened.enter_context(Load(client))
+        yield opened.enter_context(monitoring(stack))

@@ -1,0 +1,183 @@
+"""The shipped rules and dashboards against a running stack: faults, who is told, what is shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from deploy.local.service import NAMES
+from deploy.local.stack import Stack
+from docmill.domain.task import Pool
+from docmill.testing.documents import dense_page
+from tests.stack.flow import caller
+from tests.stack.monitoring import Monitoring
+from tests.stack.promql import Asked, of_panels, panels
+from tests.stack.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+# About the machine the tests run on, not about what they do.
+MACHINE: Final = {
+    "DocmillCpuHigh",
+    "DocmillDiskFilling",
+    "DocmillLatencyHigh",
+    "DocmillMemoryHigh",
+    "DocmillSandboxIncomplete",
+}
+
+
+def expr(title: str) -> str:
+    """Return the first expression of a panel."""
+    return str(next(each["targets"][0]["expr"] for _, each in panels() if each["title"] == title))
+
+
+def calm(watched: Monitoring) -> bool:
+    return not set(watched.firing()) - MACHINE
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is broken, what must be heard of it, and how panels move."""
+
+    breaks: Callable[[Stack], object]
+    mends: Callable[[Stack], object]
+    alerts: frozenset[str]
+    moves: dict[str, Callable[[float], bool]]  # by panel: whether its value shows the fault
+
+
+def moved(watched: Monitoring, fault: Fault) -> dict[str, bool]:
+    """Tell of each panel whether it shows the fault."""
+    return {title: shows(watched.value(expr(title))) for title, shows in fault.moves.items()}
+
+
+def stop_store(stack: Stack) -> None:
+    stack.s3.kill()
+
+
+def start_store(stack: Stack) -> None:
+    stack.s3.start()
+    stack.s3.wait_ready()
+
+
+def stop_ocr(stack: Stack) -> None:
+    stack.services["ocr"].kill()
+
+
+def start_ocr(stack: Stack) -> None:
+    stack.services["ocr"].start()
+    stack.services["ocr"].wait_ready()
+
+
+def alarm(stack: Stack) -> None:
+    stack.rabbitmq.control("set_vm_memory_high_watermark", "0.000001")
+
+
+def calm_down(stack: Stack) -> None:
+    stack.rabbitmq.control("set_vm_memory_high_watermark", "absolute", "512MB")
+
+
+def risen(value: float) -> bool:
+    return value > 0
+
+
+FAULTS: Final = {
+    "the store is away": Fault(
+        stop_store,
+        start_store,
+        frozenset({"DocmillStoreFailing", "DocmillErrorsHigh", "DocmillAvailabilityBurnFast"}),
+        {"Errors": risen, "S3 errors": risen, "Open breakers": risen},
+    ),
+    "the only OCR worker is killed": Fault(
+        stop_ocr,
+        start_ocr,
+        frozenset({"DocmillTargetDown", "DocmillWorkersMissing", "DocmillStageStalled"}),
+        {
+            "Workers": lambda pools: pools < len(Pool),
+            "Targets that answer": lambda up: up < len(NAMES),
+        },
+    ),
+    "the broker blocks": Fault(
+        alarm,
+        calm_down,
+        frozenset({"DocmillBrokerAlarm"}),
+        {"RabbitMQ alarms": risen},
+    ),
+}
+
+
+@pytest.mark.parametrize("told", FAULTS)
+def test_a_fault_fires_its_alerts_moves_its_panels_and_resolves(
+    stack: Stack, watched: Monitoring, told: str
+) -> None:
+    fault = FAULTS[told]
+    until(lambda: calm(watched), within=120, every=0.5)
+    assert moved(watched, fault) == dict.fromkeys(fault.moves, False)
+    fault.breaks(stack)
+    try:
+        until(lambda: fault.alerts <= set(watched.firing()), within=120, every=0.5)
+        until(lambda: all(moved(watched, fault).values()), within=60, every=0.5)
+    finally:
+        fault.mends(stack)
+    until(lambda: not fault.alerts & set(watched.firing()), within=120, every=0.5)
+
+
+def test_a_page_reaches_people_with_its_runbook_and_dashboard(
+    stack: Stack, watched: Monitoring
+) -> None:
+    alarm(stack)
+    try:
+        until(lambda: len(watched.notified("DocmillBrokerAlarm")) > 1, within=90, every=0.5)
+    finally:
+        calm_down(stack)
+    for body in watched.notified("DocmillBrokerAlarm")[:2]:  # PagerDuty and Slack
+        assert "docs/runbooks/DocmillBrokerAlarm.md" in body
+        assert "/d/docmill-stores" in body
+
+
+# ── panels ───────────────────────────────────────────────────────────────────────────────────────
+OUTSIDE: Final = {
+    f"{board}: {panel['title']}"
+    for board, panel in panels()
+    if "Empty outside Kubernetes." in panel["description"]
+}
+
+
+def test_every_panel_answers_with_data(stack: Stack, watched: Monitoring) -> None:
+    asked = [each for each in of_panels() if each.where not in OUTSIDE]
+    counts: dict[Asked, int] = {}
+
+    def empty() -> list[Asked]:
+        for each in asked:
+            if not counts.get(each):
+                counts[each] = len(watched.values(each.expr))
+        return [each for each in asked if not counts[each]]
+
+    try:
+        until(lambda: not empty(), within=120, every=2)
+    finally:
+        for each, count in counts.items():
+            print(f"{count:6} {each.where}: {each.expr}")  # noqa: T201 - shown with `-rP`
+
+
+MOVES: Final = (
+    "Documents settled",
+    "Pages recognised",
+    "S3 requests",
+    "Uploads",
+    "Webhook requests",
+)
+
+
+def peaks(watched: Monitoring) -> dict[str, float]:
+    """Return the highest value lately of each panel that work should move."""
+    return {title: max(watched.values(expr(title), over=20), default=0.0) for title in MOVES}
+
+
+def test_work_moves_the_panels_that_are_about_it(stack: Stack, watched: Monitoring) -> None:
+    until(lambda: all(peaks(watched).values()), within=60, every=0.5)
+    before = peaks(watched)
+    scans = [dense_page(seed, dpi=100, characters=300) for seed in range(60, 84)]
+    with caller(stack, stack.make_tenant("provoking")) as client:
+        client.ended([client.upload(scan, f"{number}.png") for number, scan in enumerate(scans)])
+    after = peaks(watched)
+    assert [title for title in MOVES if after[title] <= before[title]] == []
