@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-chaos chaos soak compare coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-chaos chaos recovery soak compare coverage gate \
 	check lint types imports fmt verify generate requirements release upgrade
 
 ##@ See it work
@@ -64,6 +64,9 @@ test-chaos: setup ## Documents through every service while things break: the qui
 
 chaos: setup ## Every fault there is, with a table at the end; ARGS="--rounds 10" for more trials
 	$(WITH_SERVERS) $(PYTEST) tests/chaos
+
+recovery: setup ## Recovery after a kill, after an outage, and dispatch at rest, beside their bounds
+	$(BIN)/python -m loadtests.recovery $(ARGS)
 
 soak: setup ## Producers and a seeded schedule of faults; ARGS="--minutes 30 --seed 7", 24 h by default
 	$(BIN)/python -m loadtests.soak $(ARGS)

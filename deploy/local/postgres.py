@@ -1,6 +1,7 @@
 """A private PostgreSQL, 15 or newer, from the distribution's programs."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -60,7 +61,7 @@ class Postgres(Server):
         options = self._settings | {"port": str(self.ports.usable("postgres"))}
         flags = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
         self.process.start(
-            self._as_user([_program("postgres"), "-D", str(self._data), *flags]),
+            self._as_user([postgres_program("postgres"), "-D", str(self._data), *flags]),
             env=environment(),
             cwd=self.folder,
         )
@@ -84,14 +85,19 @@ class Postgres(Server):
                 connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(_name(name)))
         return self.url(name)
 
-    def _initialise(self) -> None:
+    def _make_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if _am_root():
+            shutil.chown(self.folder, ADMIN, ADMIN)
+
+    def _initialise(self) -> None:
+        self._make_folder()
         password_file = self.folder / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password)
         if _am_root():
-            subprocess.run(["chown", "-R", ADMIN, str(self.folder)], check=True)
-        command = [_program("initdb"), "-D", str(self._data), "-U", ADMIN, "-E", "UTF8"]
+            shutil.chown(password_file, ADMIN, ADMIN)
+        command = [postgres_program("initdb"), "-D", str(self._data), "-U", ADMIN, "-E", "UTF8"]
         command += ["--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_file}"]
         command += ["--no-sync"] if "fsync" in self._settings else []
         made = subprocess.run(
@@ -122,7 +128,7 @@ def _name(name: str) -> psycopg.sql.Identifier:
     return psycopg.sql.Identifier(name)
 
 
-def _program(name: str) -> str:
+def postgres_program(name: str) -> str:
     """Find a server program: Debian keeps them per version, off the PATH."""
     found = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
     versions = {int(path.parts[4]): path for path in found if path.parts[4].isdigit()}

@@ -37,7 +37,7 @@ def program(name: str) -> str:
 class Service:
     """A service with its own health port; the stack gives it what it needs to reach the servers.
 
-    `kind` is its program's when it is not the only one of its kind.
+    `kind` is its program's when it is not the only one of its kind; `command` starts it.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Service:
         kind: str | None = None,
     ) -> None:
         self.name = name
-        self._kind = kind or name
+        self.command = [program(f"docmill-{kind or name}")]
         self.settings = dict(settings)
         self._ports = ports
         self._root = root
@@ -77,9 +77,7 @@ class Service:
         }
         if self.name == "ingest":
             own |= {"DOCMILL_HOST": "127.0.0.1", "DOCMILL_PORT": str(self._ports.usable(self.name))}
-        self.process.start(
-            [program(f"docmill-{self._kind}")], env=self.settings | own, cwd=self._root
-        )
+        self.process.start(self.command, env=self.settings | own, cwd=self._root)
 
     def readiness(self) -> dict[str, Any]:
         """Give what `/readyz` says; `{"status": "down"}` when nobody answers."""

@@ -45,7 +45,7 @@ class Record:
     struck: Counter[str] = field(default_factory=Counter)
     hit: Counter[str] = field(default_factory=Counter)
     memory: list[int] = field(default_factory=list)
-    ready: int = 0
+    reported: tuple[int, float] = (0, 0.0)  # documents ready, and after how many minutes
 
 
 class Soak:
@@ -54,7 +54,7 @@ class Soak:
     def __init__(self, stack: Routed, inspect: Inspector, how: argparse.Namespace) -> None:
         self._stack = stack
         self._inspect = inspect
-        self._draw = Random(how.seed)
+        self._draw = Random(how.seed)  # of the schedule alone: what a fault draws depends on time
         self._seconds = how.minutes * 60
         self._every = how.report * 60
         self.how = how
@@ -91,7 +91,7 @@ class Soak:
         pause = self._draw.uniform(*PAUSE)
         self.record.struck[name] += 1
         self.record.hit[name] += self._count(RUNNING)
-        with FAULTS[name](self._stack, self._draw):
+        with FAULTS[name](self._stack, Random(f"{self.how.seed}-{self.record.struck.total()}")):
             _pass(length)
         self._stack.mend()
         _pass(pause)
@@ -119,15 +119,20 @@ class Soak:
         minutes = (time.monotonic() - self.record.began) / 60
         memory = sum(_memory(self._stack).values())
         self.record.memory.append(memory)
-        new, self.record.ready = states["ready"] - self.record.ready, states["ready"]
+        rate = self._rate(states["ready"], minutes)
         print(
             f"{minutes:7.1f} min  accepted {self.tally.accepted:6}  ready {states['ready']:6}"
             f"  rejected {states['rejected']:5}  failed {states['failed']:3}"
             f"  open {self._count(OPEN):4}  faults {self.record.struck.total():4}"
-            f"  interrupted {self.record.hit.total():5}  +{new} ready"
+            f"  interrupted {self.record.hit.total():5}  {rate:6.1f} ready a minute"
             f"  memory {memory:5} MB  {label}",
             flush=True,
         )
+
+    def _rate(self, ready: int, minutes: float) -> float:
+        """Return the throughput since the last report."""
+        before, self.record.reported = self.record.reported, (ready, minutes)
+        return (ready - before[0]) / max(minutes - before[1], 1e-9)
 
     def _wrong(self) -> list[str]:
         wrong = []

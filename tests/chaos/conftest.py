@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.stack import Stack
 from tests.chaos.trial import FIGURES, Trial, table, trial_of
-from tests.stack.whole import QUICK_FAULTS, whole_stack
+from tests.stack.routed import Routed, routed_stack
+from tests.stack.whole import QUICK_FAULTS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,19 +43,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def broken_stack() -> Iterator[Stack]:
-    with whole_stack(**QUICK_FAULTS) as stack:
+def broken_stack() -> Iterator[Routed]:
+    with routed_stack(**QUICK_FAULTS) as stack:
         yield stack
 
 
 @pytest.fixture
-def stack(broken_stack: Stack) -> Iterator[Stack]:
+def stack(broken_stack: Routed) -> Iterator[Routed]:
     """Everything, ready; what the test stops, kills or pauses is mended after it."""
     yield broken_stack
     broken_stack.mend()
 
 
 @pytest.fixture
-def trial(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Trial]:
+def trial(stack: Routed, request: pytest.FixtureRequest) -> Iterator[Trial]:
     """A trial of the scenario that the test is marked with; its figures are kept at the end."""
     yield from trial_of(request, stack)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.trial import Trial, scenario, trial_of
-from tests.stack.whole import whole_stack
+from tests.stack.routed import routed_stack
 
 LEASE = 45
 
 
 @pytest.fixture
 def unhurried(request: pytest.FixtureRequest) -> Iterator[Trial]:
-    with whole_stack() as stack:
+    with routed_stack() as stack:
         yield from trial_of(request, stack)
 
 

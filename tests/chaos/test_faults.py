@@ -3,11 +3,9 @@
 import signal
 from contextlib import ExitStack
 
-import pika
-
-from docmill.adapters.rabbitmq.topology import body, declare
-from docmill.domain.task import Hint, Pool
+from docmill.domain.task import Pool
 from tests.chaos.trial import Trial, scenario
+from tests.stack.hints import published, repeated, undecodable
 from tests.stack.proxy import proxied
 from tests.stack.wait import until
 
@@ -64,7 +62,8 @@ def test_a_dispatcher_killed_between_commit_and_publish(trial: Trial) -> None:
 
 @scenario(
     "hints_doubled_late_unknown",
-    fault="every hint five times more, hints of unknown tasks and of other dispatches",
+    fault="every hint five times more, in order and against it, hints of unknown tasks, of other"
+    " dispatches and of tasks long ended, bodies that nobody can read, actors that nobody has",
     load="4 one-page scans",
     smoke=True,
 )
@@ -72,16 +71,15 @@ def test_hints_that_are_doubled_late_or_unknown(trial: Trial) -> None:
     documents = trial.upload(4)
     rows = trial.inspect.rows("SELECT id, dispatch, pool FROM task WHERE ended_at IS NULL")
     trial.struck(len(rows))
-    hints = [(Pool(row["pool"]), Hint(row["id"], row["dispatch"])) for row in rows] * 5
-    hints += [(pool, Hint(10**12, 1)) for pool in Pool]
-    hints += [(pool, Hint(hint.task, hint.dispatch + 7)) for pool, hint in hints]
-    with pika.BlockingConnection(pika.URLParameters(trial.stack.rabbitmq.url())) as connection:
-        channel = connection.channel()
-        for pool, hint in hints:
-            declare(channel, pool)
-            channel.basic_publish("", pool.queue, body(pool, hint))
+    hints = repeated((row["id"], row["dispatch"], row["pool"]) for row in rows)
+    rubbish = [each for pool in Pool for each in undecodable(pool)]
+    published(trial.stack, hints + rubbish + hints[::-1])
     trial.mended()
     trial.all_ready(documents)
+    published(trial.stack, hints)  # as late as can be: their tasks have ended
+    trial.all_ready(trial.upload(1))  # what came before it in the queues has been looked at
+    trial.inspect.assert_each_ended_once(documents)
+    trial.spent_nothing()
 
 
 @scenario(

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import Final
 import pytest
 
 from deploy.local.run_tests import ROOT
-from deploy.local.stack import Stack
 from tests.stack.flow import Caller, Inspector, caller, inspector, pages
+from tests.stack.routed import Routed
 from tests.stack.wait import until
 
 FIGURES: Final = ROOT / ".local" / "chaos" / "figures.jsonl"
@@ -64,7 +65,7 @@ class Trial:
     In this order: `upload`, break, `struck`, mend, `mended`, `all_ready`.
     """
 
-    def __init__(self, told: Scenario, stack: Stack, client: Caller, inspect: Inspector) -> None:
+    def __init__(self, told: Scenario, stack: Routed, client: Caller, inspect: Inspector) -> None:
         self.scenario = told
         self.stack = stack
         self.client = client
@@ -74,20 +75,41 @@ class Trial:
         self._mended = datetime.max.replace(tzinfo=UTC)
         self._seed = next(_SEEDS)
 
-    def upload(self, count: int, *, characters: int = 700) -> list[str]:
+    def upload(self, count: int, *, characters: int = 700, name: str = "") -> list[str]:
         """Upload so many one-page scans, eight at a time; repeated while nobody answers."""
         bodies = list(enumerate(pages(count, first=self._seed, characters=characters), self._seed))
         self._seed += count
         with ThreadPoolExecutor(8) as pool:
             made = list(
-                pool.map(lambda each: self.client.upload(each[1], f"{each[0]}.png"), bodies)
+                pool.map(lambda each: self.client.upload(each[1], name or f"{each[0]}.png"), bodies)
             )
-        self._documents += made
-        return made
+        return self.take(made)
+
+    @contextmanager
+    def uploading(self) -> Iterator[list[str]]:
+        """Upload one document after another for the length of a block; give what was accepted."""
+        over, accepted = threading.Event(), list[str]()
+
+        def upload() -> None:
+            while not over.is_set():
+                accepted.extend(self.upload(1))
+
+        with ThreadPoolExecutor(1) as thread:
+            uploads = thread.submit(upload)
+            try:
+                yield accepted
+            finally:
+                over.set()
+        uploads.result()
+
+    def take(self, documents: list[str]) -> list[str]:
+        """Count documents that were uploaded in another way as this trial's."""
+        self._documents += documents
+        return documents
 
     def until_running(self, stage: str = "recognise") -> None:
         """Wait until a task of the stage runs."""
-        until(lambda: self.inspect.running(stage))
+        until(lambda: self.inspect.running(stage), within=60)
 
     def struck(self, interrupted: int | None = None) -> None:
         """Count what the fault hit: by default the running tasks, when PostgreSQL can be asked."""
@@ -99,6 +121,12 @@ class Trial:
     def lasts(self, seconds: float) -> None:
         """Let the fault last: its length is part of the scenario."""
         threading.Event().wait(seconds)
+
+    def looks(self, seconds: float, *, every: float) -> Iterator[float]:
+        """Let the fault last and look at it now and then."""
+        for passed in range(int(seconds / every)):
+            self.lasts(every)
+            yield passed * every
 
     def mended(self) -> None:
         """The fault is over: recovery counts from here."""
@@ -159,12 +187,12 @@ def _quoted(documents: Iterable[str]) -> str:
     return ", ".join(f"'{each}'" for each in documents)
 
 
-def trial_of(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Trial]:
+def trial_of(request: pytest.FixtureRequest, stack: Routed) -> Iterator[Trial]:
     """Give a fixture's test its trial on a stack; keep the figures at the end."""
     yield from trial_on(stack, request.node.get_closest_marker("scenario").args[0])
 
 
-def trial_on(stack: Stack, told: Scenario) -> Iterator[Trial]:
+def trial_on(stack: Routed, told: Scenario) -> Iterator[Trial]:
     """Do the same for a scenario that no mark tells of."""
     with caller(stack) as client, inspector(stack) as inspect:
         made = Trial(told, stack, client, inspect)

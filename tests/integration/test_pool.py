@@ -56,3 +56,15 @@ def test_an_answer_that_never_comes_is_not_waited_for(
                 database.run(lambda connection: connection.execute("SELECT 1"))
             proxy.cut()
             until(lambda: not isinstance(attempted(database.ping), Unforeseen))
+
+
+@pytest.mark.parametrize("code", ["XX000", "XX001", "XX002", "53100", "58030"])
+def test_what_is_the_servers_own_trouble_is_no_fault_of_the_statement(
+    database_url: str, code: str
+) -> None:
+    broken = f"DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$"
+    with open_pool(DatabaseSettings(database_url=database_url), name="test") as opened:
+        database = Database(opened)
+        with pytest.raises(DatabaseDown, match="no room"):
+            database.run(lambda connection: connection.execute(broken))
+        database.ping()

@@ -257,6 +257,17 @@ def test_a_full_disk_of_the_workers_own_spends_none(place: Workplace) -> None:
     assert (task["state"], task["attempt"]) == ("scheduled", 0)
 
 
+@pytest.mark.parametrize("how", ["stumble No space left on device", "signalled SIGBUS"])
+def test_what_a_child_stumbles_over_while_the_disk_is_full_spends_none(
+    place: Workplace, how: str
+) -> None:
+    document = place.accept(how)
+    place.blobs.faults = {"probe": OSError(errno.ENOSPC, "No space left on device")}
+    place.turn()
+    task = place.page(document)
+    assert (task["state"], task["attempt"], task["crashes"]) == ("scheduled", 0, 0)
+
+
 def test_a_result_is_kept_while_the_database_is_out(place: Workplace) -> None:
     document = place.accept("echo")
     place.ledger.faults = {"commit": DatabaseDown("restarting")}

@@ -19,8 +19,45 @@ class Answer:
     data: bytes
 
 
-# What becomes of a chunk that comes from the client (or not): None cuts the connection.
-Spoil: TypeAlias = Callable[[bytes, bool], bytes | Answer | None]
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What passes at once; `asked` is what the client of this connection said last."""
+
+    data: bytes
+    from_client: bool
+    asked: bytes
+
+
+# What becomes of a chunk: None cuts the connection.
+Spoil: TypeAlias = Callable[[Chunk], bytes | Answer | None]
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """A client's connection and ours to the server for it."""
+
+    client: socket.socket
+    server: socket.socket
+    asked: bytes = b""
+    pumps: int = 2  # that still look at it
+
+    def end(self) -> None:
+        """End both; what is on its way may arrive."""
+        for each in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def abort(self) -> None:
+        """Reset both: what is on its way is lost."""
+        for each in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.end()
+        self.close()
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.close()
 
 
 class Proxy:
@@ -32,7 +69,8 @@ class Proxy:
         self._spoil: Spoil | None = None
         self._refusing = False
         self._closed = False
-        self._sockets: list[socket.socket] = []
+        self._links: set[Link] = set()
+        self._lock = threading.Lock()
         self._server = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._server.getsockname()[1]
         self.release()
@@ -51,12 +89,10 @@ class Proxy:
 
     def cut(self) -> None:
         """Break every connection; what was held back is lost."""
-        for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        self._sockets.clear()
+        with self._lock:
+            broken = list(self._links)
+        for link in broken:
+            link.abort()
         self.release()
 
     @contextmanager
@@ -84,6 +120,8 @@ class Proxy:
 
     def close(self) -> None:
         self._closed = True
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self._server.close()
         self.cut()
 
@@ -102,34 +140,45 @@ class Proxy:
         except OSError:
             return False
         server.settimeout(None)
-        self._sockets += [client, server]
-        for pair in ((client, server, True), (server, client, False)):
-            threading.Thread(target=self._pump, args=pair, daemon=True).start()
+        link = Link(client, server)
+        with self._lock:
+            self._links.add(link)
+        if self._closed:
+            link.abort()
+        for from_client in (True, False):
+            threading.Thread(target=self._pump, args=(link, from_client), daemon=True).start()
         return True
 
-    def _pump(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+    def _pump(self, link: Link, from_client: bool) -> None:
         try:
-            self._pass(source, sink, from_client)
+            self._pass(link, from_client)
         except OSError:  # one side broke: so does the other
-            _end(source, sink)
+            link.end()
+        self._left(link)
 
-    def _pass(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+    def _left(self, link: Link) -> None:
+        with self._lock:
+            link.pumps -= 1
+            if link.pumps:
+                return
+            self._links.discard(link)
+        link.close()
+
+    def _pass(self, link: Link, from_client: bool) -> None:
+        ends = (link.client, link.server)
+        source, sink = ends if from_client else reversed(ends)
         while data := source.recv(CHUNK):
             self._open[from_client].wait()
-            passed = self._spoil(data, from_client) if self._spoil else data
+            if from_client:
+                link.asked = data
+            passed = self._spoil(Chunk(data, from_client, link.asked)) if self._spoil else data
             if isinstance(passed, Answer):
                 source.sendall(passed.data)
             if not isinstance(passed, bytes):
-                _end(source, sink)
+                link.end()
                 return
             sink.sendall(passed)
         sink.shutdown(socket.SHUT_WR)
-
-
-def _end(*sockets: socket.socket) -> None:
-    for each in sockets:
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -145,8 +194,18 @@ def proxied(target: int) -> Iterator[Proxy]:
 def cutting(share: float, draw: Random) -> Spoil:
     """Cut a connection at this share of what the client says."""
 
-    def spoil(data: bytes, from_client: bool) -> bytes | None:
-        return None if from_client and draw.random() < share else data
+    def spoil(chunk: Chunk) -> bytes | None:
+        return None if chunk.from_client and draw.random() < share else chunk.data
+
+    return spoil
+
+
+def keeping_commit_replies(share: float, draw: Random) -> Spoil:
+    """Let each COMMIT through and cut the connection instead of this share of the replies."""
+
+    def spoil(chunk: Chunk) -> bytes | None:
+        reply = not chunk.from_client and b"COMMIT" in chunk.asked
+        return None if reply and draw.random() < share else chunk.data
 
     return spoil
 
@@ -155,9 +214,15 @@ def unavailable(share: float, draw: Random) -> Spoil:
     """Answer 503 to this share of HTTP requests."""
     said = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-    def spoil(data: bytes, from_client: bool) -> bytes | Answer:
-        begins = from_client and data.startswith((b"PUT ", b"GET ", b"POST ", b"HEAD ", b"DELETE "))
-        return Answer(said) if begins and draw.random() < share else data
+    def spoil(chunk: Chunk) -> bytes | Answer:
+        begins = chunk.from_client and chunk.data.startswith((
+            b"PUT ",
+            b"GET ",
+            b"POST ",
+            b"HEAD ",
+            b"DELETE ",
+        ))
+        return Answer(said) if begins and draw.random() < share else chunk.data
 
     return spoil
 
@@ -165,8 +230,8 @@ def unavailable(share: float, draw: Random) -> Spoil:
 def truncating(after: int) -> Spoil:
     """End a connection in the middle of an answer larger than this."""
 
-    def spoil(data: bytes, from_client: bool) -> bytes | None:
-        return data if from_client or len(data) < after else None
+    def spoil(chunk: Chunk) -> bytes | None:
+        return chunk.data if chunk.from_client or len(chunk.data) < after else None
 
     return spoil
 
@@ -174,10 +239,10 @@ def truncating(after: int) -> Spoil:
 def corrupting(larger: int) -> Spoil:
     """Turn over the last byte of each large chunk of an answer: the body, hardly the headers."""
 
-    def spoil(data: bytes, from_client: bool) -> bytes:
-        if from_client or len(data) < larger:
-            return data
-        return data[:-1] + bytes([data[-1] ^ 0xFF])
+    def spoil(chunk: Chunk) -> bytes:
+        if chunk.from_client or len(chunk.data) < larger:
+            return chunk.data
+        return chunk.data[:-1] + bytes([chunk.data[-1] ^ 0xFF])
 
     return spoil
 
@@ -185,8 +250,21 @@ def corrupting(larger: int) -> Spoil:
 def slow(bytes_a_second: int) -> Spoil:
     """Let so much through a second, on each connection and in each direction."""
 
-    def spoil(data: bytes, from_client: bool) -> bytes:
-        threading.Event().wait(min(len(data) / bytes_a_second, 30))
-        return data
+    def spoil(chunk: Chunk) -> bytes:
+        threading.Event().wait(min(len(chunk.data) / bytes_a_second, 30))
+        return chunk.data
+
+    return spoil
+
+
+def noticing(wanted: Callable[[Chunk], bool], then: Callable[[], None]) -> Spoil:
+    """Do something at the first chunk of a kind, and cut its connection instead of passing it."""
+    noticed = threading.Lock()
+
+    def spoil(chunk: Chunk) -> bytes | None:
+        if wanted(chunk) and noticed.acquire(blocking=False):
+            then()
+            return None
+        return chunk.data
 
     return spoil

@@ -16,7 +16,16 @@ from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ports import Ledger, Product
 from docmill.work.bench import Bench
 from docmill.work.breaker import Breaker
-from docmill.work.failure import ChildUnfit, Stop, Stopped, failure, known_code
+from docmill.work.failure import (
+    ChildCrashed,
+    ChildUnfit,
+    DiskFull,
+    StageFailed,
+    Stop,
+    Stopped,
+    failure,
+    known_code,
+)
 from docmill.work.grip import Grip
 from docmill.work.supervisor import Supervisor
 from docmill.work.turn import Turns
@@ -26,6 +35,7 @@ T = TypeVar("T")
 
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries at a dependency
 _RELEASE_TRIES: Final = 3
+_FULL: Final = DiskFull("a child stumbled")
 
 
 class Runner:
@@ -197,6 +207,8 @@ class Runner:
             log.error("task_raised", exc_info=error)
         if isinstance(error, DependencyDown) and not self._breaker.confirms(error):
             return replace(why, outcome=Outcome.TRANSIENT)  # it answers us: one key, one moment
+        if isinstance(error, StageFailed | ChildCrashed) and self._breaker.confirms(_FULL):
+            return replace(why, outcome=Outcome.DEPENDENCY)  # its child could keep no file
         return why
 
 

@@ -18,6 +18,8 @@ from docmill.ops.logging import logger
 log = logger(__name__)
 T = TypeVar("T")
 COLLISIONS: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+# What PostgreSQL calls its own internal error, a page it cannot write among them, is its trouble.
+ITS_OWN: Final = (errors.InternalError_, errors.DataCorrupted, errors.IndexCorrupted)
 TRIES: Final = 8
 
 
@@ -63,7 +65,7 @@ class Database:
             metrics.DATABASE_POOL_EXHAUSTED.inc()
             log.warning("database_pool_exhausted", **self.pool.get_stats())
             raise DatabaseDown("no connection became free in time") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError, *ITS_OWN) as error:
             if _disconnected(error):
                 self.pool.check()  # a restarted server leaves the other connections dead too
             raise DatabaseDown(str(error)) from error
