@@ -92,7 +92,7 @@ class ChildBench:
                 job = self._job(claim, child.folder, self._bounded(grip, "fetching"))
             grip.check()
             with _timed(claim, Step.RUN):
-                within = self._shop.deadline(claim.stage)
+                within = self._deadline(claim)
                 outcome = child.run(job, within=within, check=grip.check)
             with _timed(claim, Step.STORE), _own_disk():
                 return self._stored(claim, outcome, self._bounded(grip, "storing"))
@@ -144,9 +144,12 @@ class ChildBench:
             child.end()
             metrics.CHILDREN_ENDED.labels(self._shop.pool, why).inc()
 
+    def _deadline(self, claim: Claim) -> timedelta:
+        return claim.limit.deadline or self._shop.deadline(claim.stage)
+
     def _bounded(self, grip: Grip, what: str) -> Callable[[], None]:
         """Return the check of a transfer: it ends with the claim, and has its time."""
-        within = self._shop.deadline(grip.claim.stage).total_seconds()
+        within = self._deadline(grip.claim).total_seconds()
         until = time.monotonic() + within
 
         def check() -> None:
