@@ -104,6 +104,7 @@ def test_an_upload_killed_at_any_step_is_one_document_once_sent_again(
         assert accepted(client) is None
         assert struck.exists()
         path = until(lambda: accepted(client))
+    assert path
     document = identity(path)
     assert [row["id"] for row in ledger.do("SELECT id FROM document")] == [document]
     sweep(ledger, blobs)

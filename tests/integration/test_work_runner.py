@@ -147,7 +147,7 @@ def test_a_tenant_may_have_a_deadline_of_its_own(place: Workplace) -> None:
     tenants = Tenants(place.desk.database)
     tenants.limit_tasks(Stage.RECOGNISE, TaskLimit(deadline=timedelta(seconds=60)))
     limit = TaskLimit(deadline=timedelta(seconds=0.3))
-    tenants.limit_tasks(Stage.RECOGNISE, limit, tenant=TENANT)
+    tenants.limit_tasks(Stage.RECOGNISE, limit, tenant="acme")
     document = place.accept("sleep 60")
     place.turn()
     assert (place.page(document)["state"], place.page(document)["deadlines"]) == ("scheduled", 1)
