@@ -140,7 +140,9 @@ def _which(command: argparse.ArgumentParser, *, one: bool = False) -> None:
     command.add_argument("--stage", choices=[stage.value for stage in Stage])
     command.add_argument("--tenant", type=_slug)
     command.add_argument("--within-hours", type=_hours, help="that died so lately")
+    command.add_argument("--before-hours", type=_hours, help="that died longer ago")
     command.add_argument("--discarded", action="store_true", help="those put away as well")
+    command.add_argument("--replayed", action="store_true", help="those tried again as well")
     command.add_argument("--limit", type=int, default=1000)
 
 

@@ -182,7 +182,9 @@ QUEUE_TASKS: Final = Gauge(
 QUEUE_OLDEST_SECONDS: Final = Gauge(
     "docmill_queue_oldest_seconds", "Age of the oldest task in that state.", ["pool", "state"]
 )
-QUEUE_DEAD: Final = Gauge("docmill_queue_dead", "Dead tasks kept for replay.", ["stage"])
+QUEUE_DEAD: Final = Gauge(
+    "docmill_queue_dead", "Dead tasks that nobody has replayed or put away.", ["stage"]
+)
 POOL_WORKERS: Final = Gauge("docmill_pool_workers", "Workers seen within 30 s.", ["pool"])
 POOL_SLOTS: Final = Gauge("docmill_pool_slots", "Slots of the workers seen.", ["pool"])
 POOL_PAUSED: Final = Gauge(

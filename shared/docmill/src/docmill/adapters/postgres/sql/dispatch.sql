@@ -235,9 +235,9 @@ SELECT pool, count(*) AS workers, sum(slots)::integer AS slots FROM worker
  WHERE seen > now() - %(seen)s GROUP BY pool;
 
 -- name: dead
--- Dead letters kept for replay.
-SELECT stage, count(*) AS tasks FROM task WHERE state = 'dead' AND discarded_at IS NULL
- GROUP BY stage;
+-- Dead letters that nobody has replayed or put away.
+SELECT stage, count(*) AS tasks FROM task t
+ WHERE state = 'dead' AND discarded_at IS NULL AND NOT was_replayed(t) GROUP BY stage;
 
 -- name: depth
 -- How many, and since when the oldest is in that state; a running task since it was queued.
