@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-chaos chaos recovery soak compare coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-chaos chaos recovery soak compare fairness cancelling coverage gate \
 	check lint types imports fmt verify generate requirements release upgrade
 
 ##@ See it work
@@ -73,6 +73,12 @@ soak: setup ## Producers and a seeded schedule of faults; ARGS="--minutes 30 --s
 
 compare: setup ## The same tasks and faults through stock Dramatiq and through docmill
 	$(BIN)/python -m loadtests.comparison $(ARGS)
+
+fairness: setup ## What fairness promises, in figures: floods, shares, rates, the cost of a tick
+	$(WITH_SERVERS) $(BIN)/python -m loadtests.fairness $(ARGS)
+
+cancelling: setup ## From the call that cancels to the dead child; ARGS="--rounds 60"
+	$(BIN)/python -m loadtests.cancelling $(ARGS)
 
 coverage: test-unit test-fast gate ## Branch coverage of the rules, the worker runtime and the use cases
 

@@ -65,6 +65,26 @@ def test_a_stage_is_limited_and_freed(database_url: str) -> None:
     assert admin(database_url, "stage", "list") == []
 
 
+def test_a_stages_tasks_are_limited_for_all_or_for_one_tenant(database_url: str) -> None:
+    admin(database_url, "tenant", "create", "acme")
+    limit = ("stage", "task-limit", "recognise")
+    admin(database_url, *limit, "--attempts", "3", "--deadline-seconds", "120")
+    admin(database_url, *limit, "--tenant", "acme", "--deadline-seconds", "20")
+    assert admin(database_url, "stage", "list") == [
+        "recognise\tevery tenant\t3 attempts\t120 s",
+        "recognise\tacme\t20 s",
+    ]
+    admin(database_url, *limit, "--tenant", "acme")
+    assert admin(database_url, *limit) == ["recognise\tevery tenant\tno limit"]
+    assert admin(database_url, "stage", "list") == []
+
+
+@pytest.mark.parametrize("given", [("--attempts", "0"), ("--deadline-seconds", "-1")])
+def test_a_limit_is_more_than_nothing(given: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["stage", "task-limit", "recognise", *given])
+
+
 def test_keys_are_listed_rotated_and_revoked(database_url: str) -> None:
     admin(database_url, "tenant", "create", "acme")
     first = identity(admin(database_url, "key", "create", "acme", "--expires-days", "1")[-1])
@@ -90,6 +110,8 @@ def test_an_endpoint_gets_a_secret(database_url: str) -> None:
         ("tenant", "set", "nobody"),
         ("endpoint", "create", "nobody", "https://example.com"),
         ("endpoint", "create", "nobody", "ftp://example.com"),
+        ("stage", "task-limit", "recognise", "--tenant", "nobody", "--attempts", "1"),
+        ("stage", "task-limit", "notify", "--deadline-seconds", "1"),
     ],
 )
 def test_what_does_not_exist_is_refused(database_url: str, arguments: tuple[str, ...]) -> None:
@@ -120,8 +142,11 @@ def test_dead_letters_are_shown_replayed_and_put_away(database_url: str) -> None
     ]
     assert admin(database_url, "task", "replay", "--all", "--stage", "recognise") == [
         "1\treplayed",
-        "1\ta later run has begun",
     ]
+    assert admin(database_url, "task", "list") == []
+    assert len(admin(database_url, "task", "list", "--replayed")) == 2
+    assert admin(database_url, "task", "list", "--discarded", "--before-hours", "1") == []
+    assert len(admin(database_url, "task", "list", "--discarded", "--within-hours", "1")) == 1
 
 
 def _dead(ledger: Desk) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -47,7 +48,7 @@ def running(database_url: str, blob_settings: StoreSettings) -> Iterator[Running
 
 
 @contextmanager
-def started(database_url: str, store: StoreSettings, **settings: object) -> Iterator[Running]:
+def started(database_url: str, store: StoreSettings, **settings: Any) -> Iterator[Running]:
     with desk(database_url) as ledger, server(database_url, store, **settings) as process:
         tenants = Tenants(ledger.database)
         limits = Limits(max_file_bytes=300 * MIB, max_storage_bytes=10**12)

@@ -1,8 +1,10 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -213,13 +215,18 @@ class TestIdempotency:
         theirs = service.tenant("two").upload(headers=KEY).get_json()
         assert mine["id"] != theirs["id"]
 
-    def test_two_at_once_make_one_document(self, service: Api, caller: Caller) -> None:
-        def send(_: int) -> str:
-            client = service.service.app.test_client()
-            return str(Caller(client, caller.headers).upload(headers=KEY).get_json()["id"])
+    def test_fifty_at_once_make_one_document(self, service: Api, caller: Caller) -> None:
+        answers = fifty(service, caller, [PDF])
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.get_json()["id"] for answer in answers}) == 1
+        assert documents(service) == 1
+        assert sorted(blob_states(service)) == 49 * ["discarded"] + ["live"]
 
-        with ThreadPoolExecutor(6) as threads:
-            assert len(set(threads.map(send, range(12)))) == 1
+    def test_of_two_bodies_with_one_key_at_once_one_is_refused(
+        self, service: Api, caller: Caller
+    ) -> None:
+        answers = fifty(service, caller, [PDF, b"another file"])
+        assert Counter(answer.status_code for answer in answers) == {202: 25, 422: 25}
         assert documents(service) == 1
 
     @pytest.mark.parametrize("key", ["", "x" * 256])
@@ -253,6 +260,19 @@ def test_a_store_that_is_down_is_a_503_and_loses_nothing(
         assert (answer.status_code, answer.get_json()["code"]) == (503, "store_down")
         assert answer.headers["Retry-After"]
         assert blob_states(service) == ["discarded"]
+
+
+def fifty(service: Api, caller: Caller, bodies: Sequence[bytes]) -> list[TestResponse]:
+    """Send fifty uploads at the same moment, all with one key."""
+    gate = Barrier(50)
+
+    def send(number: int) -> TestResponse:
+        client = service.service.app.test_client()
+        gate.wait(timeout=30)
+        return Caller(client, caller.headers).upload(bodies[number % len(bodies)], headers=KEY)
+
+    with ThreadPoolExecutor(50) as threads:
+        return list(threads.map(send, range(50)))
 
 
 def documents(service: Api) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -83,6 +83,27 @@ def test_replays_at_once_open_one_run(ledger: Desk, letters: PostgresLetters) ->
         answers = list(pool.map(lambda _: letters.replay(dead, by="me"), range(8)))
     assert sorted(answers) == sorted([Replay.DONE] + 7 * [Replay.ALREADY])
     assert ledger.document(document)["run"] == 2
+
+
+def test_what_was_replayed_waits_for_nobody(ledger: Desk, letters: PostgresLetters) -> None:
+    _, first = failed(ledger)
+    _, second = failed(ledger)
+    assert letters.replay_all(Wanted(), by="me", limit=1)[Replay.DONE] == 1
+    assert [row["id"] for row in letters.list(Wanted())] == [first]
+    assert [row["tasks"] for row in ledger.dispatch.dead()] == [1]
+    assert letters.replay_all(Wanted(), by="me", limit=1)[Replay.DONE] == 1
+    assert letters.list(Wanted()) == []
+    assert ledger.dispatch.dead() == []
+    assert {row["id"] for row in letters.list(Wanted(replayed=True))} == {first, second}
+
+
+def test_letters_are_found_by_when_they_died(ledger: Desk, letters: PostgresLetters) -> None:
+    _, old = failed(ledger)
+    ledger.do("UPDATE task SET ended_at = now() - interval '2 hours' WHERE state = 'dead'")
+    _, new = failed(ledger)
+    hour = datetime.now(UTC) - timedelta(hours=1)
+    assert [row["id"] for row in letters.list(Wanted(since=hour))] == [new]
+    assert [row["id"] for row in letters.list(Wanted(until=hour))] == [old]
 
 
 def test_what_was_rejected_must_be_uploaded_again(ledger: Desk, letters: PostgresLetters) -> None:

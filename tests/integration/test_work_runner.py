@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from docmill.adapters.postgres.tenants import Tenants
 from docmill.domain.errors import DatabaseDown, StoreDown
-from docmill.domain.task import Hint
+from docmill.domain.task import Hint, Stage, TaskLimit
 from docmill.ops.settings import StoreSettings
 from docmill.testing.children import Keeper, keeper
 from docmill.work.broker import NotNow
@@ -140,6 +141,16 @@ def test_a_deadline_kills_and_the_second_one_is_too_slow(
         place.turn()
         task = place.page(document)
         assert (task["state"], task["code"]) == ("dead", "too_slow")
+
+
+def test_a_tenant_may_have_a_deadline_of_its_own(place: Workplace) -> None:
+    tenants = Tenants(place.desk.database)
+    tenants.limit_tasks(Stage.RECOGNISE, TaskLimit(deadline=timedelta(seconds=60)))
+    limit = TaskLimit(deadline=timedelta(seconds=0.3))
+    tenants.limit_tasks(Stage.RECOGNISE, limit, tenant="acme")
+    document = place.accept("sleep 60")
+    place.turn()
+    assert (place.page(document)["state"], place.page(document)["deadlines"]) == ("scheduled", 1)
 
 
 def test_a_cancel_kills_the_child_within_two_seconds(place: Workplace) -> None:

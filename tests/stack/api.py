@@ -135,13 +135,15 @@ def api(database_url: str, store: StoreSettings, **settings: Any) -> Iterator[Ap
 
 
 @contextmanager
-def server(database_url: str, store: StoreSettings, **settings: Any) -> Iterator["Server"]:
-    """The service as its own process, ready."""
+def server(
+    database_url: str, store: StoreSettings, *, prelude: str = "", **settings: Any
+) -> Iterator["Server"]:
+    """The service as its own process, ready; the prelude is code that runs before it."""
     made = ingest_settings(
         database_url, store, port=free_port(), health_port=free_port(), **settings
     )
-    env = {"PATH": os.environ["PATH"], **measured(), **_environment(made)}
-    code = "from docmill_ingest.main import main; main()"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": ".", **measured(), **_environment(made)}
+    code = f"{prelude}from docmill_ingest.main import main; main()"
     with subprocess.Popen([sys.executable, "-c", code], env=env) as process:
         running = Server(process, f"http://127.0.0.1:{made.port}", made.health_port)
         try:

@@ -18,7 +18,7 @@ from docmill.adapters.postgres.lifecycle import Answer, PostgresLifecycle
 from docmill.adapters.postgres.migrate import MigrationChanged, MigrationLocked, migrate
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import KeyEnded, NoSuchKey, NoSuchTenant, Tenants
-from docmill.domain.task import Stage
+from docmill.domain.task import Stage, TaskLimit
 from docmill.domain.tenant import PLANS, ApiKey, Limits, NewKey, Scope, Tenant, TenantState
 from docmill.ops.settings import DatabaseSettings
 from docmill_ingest.admin import letters
@@ -220,6 +220,23 @@ def _stage_limit(command: Command) -> None:
 def _stage_list(command: Command) -> None:
     for stage, rate in command.tenants.stage_limits().items():
         command.say(stage, f"{rate:g} starts a second")
+    for (stage, tenant), limit in command.tenants.task_limits().items():
+        command.say(stage, tenant or "every tenant", *_told(limit))
+
+
+def _stage_task_limit(command: Command) -> None:
+    asked = command.asked
+    limit = TaskLimit(attempts=asked.attempts, deadline=asked.deadline)
+    if asked.deadline and asked.stage == Stage.NOTIFY:
+        raise Refused("a webhook has the notifier's own time-outs")
+    command.tenants.limit_tasks(Stage(asked.stage), limit, tenant=asked.tenant)
+    command.say(asked.stage, asked.tenant or "every tenant", *_told(limit))
+
+
+def _told(limit: TaskLimit) -> list[str]:
+    attempts = limit.attempts and f"{limit.attempts} attempts"
+    deadline = limit.deadline and f"{limit.deadline.total_seconds():g} s"
+    return [each for each in (attempts, deadline) if each] or ["no limit"]
 
 
 _COMMANDS: Final[Mapping[str, Callable[[Command], None]]] = {
@@ -236,4 +253,5 @@ _COMMANDS: Final[Mapping[str, Callable[[Command], None]]] = {
     "endpoint create": _endpoint_create,
     "stage limit": _stage_limit,
     "stage list": _stage_list,
+    "stage task-limit": _stage_task_limit,
 }

@@ -57,12 +57,15 @@ def _discard(asked: argparse.Namespace, letters: PostgresLetters) -> Sequence[st
 
 
 def _wanted(asked: argparse.Namespace) -> Wanted:
+    now = datetime.now(UTC)
     return Wanted(
         code=asked.code,
         stage=asked.stage and Stage(asked.stage),
         tenant=asked.tenant,
-        since=asked.within_hours and datetime.now(UTC) - asked.within_hours,
+        since=asked.within_hours and now - asked.within_hours,
+        until=asked.before_hours and now - asked.before_hours,
         discarded=asked.discarded,
+        replayed=asked.replayed,
     )
 
 

@@ -107,6 +107,12 @@ def _stage(groups: Groups) -> None:
     limit = _command(inner, "limit", about, "stage")
     limit.add_argument("stage", choices=[stage.value for stage in Stage])
     limit.add_argument("starts_per_second", type=float, nargs="?", help="without it: no limit")
+    about = "let each of its tasks err so often and take so long; the workers' settings without it"
+    tasks = _command(inner, "task-limit", about, "stage")
+    tasks.add_argument("stage", choices=[stage.value for stage in Stage])
+    tasks.add_argument("--tenant", type=_slug, help="of this tenant only")
+    tasks.add_argument("--attempts", type=_count, help="errors that one task may spend")
+    tasks.add_argument("--deadline-seconds", type=_seconds, dest="deadline")
     _command(inner, "list", "show the limited stages", "stage")
 
 
@@ -134,7 +140,9 @@ def _which(command: argparse.ArgumentParser, *, one: bool = False) -> None:
     command.add_argument("--stage", choices=[stage.value for stage in Stage])
     command.add_argument("--tenant", type=_slug)
     command.add_argument("--within-hours", type=_hours, help="that died so lately")
+    command.add_argument("--before-hours", type=_hours, help="that died longer ago")
     command.add_argument("--discarded", action="store_true", help="those put away as well")
+    command.add_argument("--replayed", action="store_true", help="those tried again as well")
     command.add_argument("--limit", type=int, default=1000)
 
 
@@ -164,6 +172,18 @@ def _slug(text: str) -> str:
     if not is_slug(text):
         raise argparse.ArgumentTypeError("lower case letters, digits and inner hyphens, up to 63")
     return text
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
+def _seconds(text: str) -> timedelta:
+    if (seconds := float(text)) <= 0:
+        raise argparse.ArgumentTypeError("more than 0")
+    return timedelta(seconds=seconds)
 
 
 def _hours(text: str) -> timedelta:

@@ -6,6 +6,7 @@ backlogged starts at the clock V, the start tag of the last pick: idling saves n
 """
 
 import heapq
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,10 @@ def pick(
 
 
 def window(slots: int, *, tick_seconds: float, task_seconds: float) -> int:
-    """Return how many tasks of a pool may be queued or running, so that no slot waits a tick."""
-    depth = 2 * tick_seconds / max(task_seconds, 1e-6)
-    return round(slots * min(max(depth, 2.0), 16.0))
+    """Return how many tasks of a pool may be queued or running, so that no slot waits a tick.
+
+    Beside one a slot: what the pool finishes in two ticks, at least a spare two. What is queued
+    stands in front of whoever comes next, so it is no more than that.
+    """
+    finished = math.ceil(2 * slots * tick_seconds / max(task_seconds, 1e-6))
+    return slots + min(max(finished, min(slots, 2)), 15 * slots)

@@ -119,6 +119,14 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLimit:
+    """What one task may use up, where that was said of its stage or its tenant."""
+
+    attempts: int | None = None  # errors
+    deadline: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A worker's right to run a task until its lease ends; `token` is its fencing number."""
 
@@ -140,6 +148,7 @@ class Claim:
     name: str
     sha256: bytes | None
     lease: timedelta
+    limit: TaskLimit = TaskLimit()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,7 +218,9 @@ FAIRNESS_SPREAD: Final = Gauge(
     "had their share, and more only while one is held back by a cap of its own.",
     ["pool"],
 )
-QUEUE_DEAD: Final = Gauge("docmill_queue_dead", "Dead tasks kept for replay.", ["stage"])
+QUEUE_DEAD: Final = Gauge(
+    "docmill_queue_dead", "Dead tasks that nobody has replayed or put away.", ["stage"]
+)
 POOL_WORKERS: Final = Gauge("docmill_pool_workers", "Workers seen within 30 s.", ["pool"])
 POOL_SLOTS: Final = Gauge("docmill_pool_slots", "Slots of the workers seen.", ["pool"])
 POOL_PAUSED: Final = Gauge(

@@ -104,7 +104,7 @@ class ChildBench:
             self._tidied(child, claim)
 
     def _ran(self, grip: Grip, child: ChildProcess, job: Job) -> Outcome:
-        within = self._shop.deadline(grip.claim.stage)
+        within = self._deadline(grip.claim)
         try:
             with _timed(grip.claim, Step.RUN):
                 return child.run(job, within=within, check=grip.check)
@@ -153,9 +153,12 @@ class ChildBench:
             child.end()
             metrics.CHILDREN_ENDED.labels(self._shop.pool, why).inc()
 
+    def _deadline(self, claim: Claim) -> timedelta:
+        return claim.limit.deadline or self._shop.deadline(claim.stage)
+
     def _bounded(self, grip: Grip, what: str) -> Callable[[], None]:
         """Return the check of a transfer: it ends with the claim, and has its time."""
-        within = self._shop.deadline(grip.claim.stage).total_seconds()
+        within = self._deadline(grip.claim).total_seconds()
         until = time.monotonic() + within
 
         def check() -> None:

@@ -19,7 +19,7 @@ from docmill.adapters.postgres.settle import Locked, locked
 from docmill.domain.document import LIVE, Artifact, ArtifactKind, Options
 from docmill.domain.errors import LostClaim
 from docmill.domain.retrying import after
-from docmill.domain.task import Claim, Failure, Hint, Outcome, RetryPolicy, Stage
+from docmill.domain.task import Claim, Failure, Hint, Outcome, RetryPolicy, Stage, TaskLimit
 from docmill.ports import Beat, Delivery, Product
 
 SQL: Final = load("ledger")
@@ -87,6 +87,7 @@ class PostgresLedger:
         """End the attempt: try again, or dead and settled, as the policy says."""
         jitter = random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, guards nothing
         policy = self._patient if claim.stage is Stage.NOTIFY else self._policy
+        policy = replace(policy, attempts=claim.limit.attempts or policy.attempts)
         document = self._database.run(lambda c: _fail(c, claim, failure, policy, jitter))
         self._ring(document)
 
@@ -154,7 +155,9 @@ class PostgresLedger:
 
 def _claim(row: Row, lease: timedelta) -> Claim:
     options = Options.from_json(row["options"]) if row["options"] else Options()
-    return Claim(**{**row, "stage": Stage(row["stage"]), "options": options, "lease": lease})
+    limit = TaskLimit(attempts=row.pop("attempts"), deadline=row.pop("deadline"))
+    known = {"stage": Stage(row["stage"]), "options": options, "lease": lease, "limit": limit}
+    return Claim(**{**row, **known})
 
 
 def _commit(connection: Connection, claim: Claim, product: Product) -> Locked:

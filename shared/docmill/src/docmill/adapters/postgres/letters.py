@@ -43,6 +43,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     discarded: bool = False  # those put away as well
+    replayed: bool = False  # those that were tried again as well
 
 
 class PostgresLetters:

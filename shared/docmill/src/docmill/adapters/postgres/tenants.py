@@ -10,7 +10,7 @@ from psycopg.errors import ForeignKeyViolation
 from docmill.adapters.postgres.connection import Connection, Row
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
-from docmill.domain.task import Stage
+from docmill.domain.task import Stage, TaskLimit
 from docmill.domain.tenant import ApiKey, Limits, NewKey, Scope, Tenant, TenantState, new_key
 
 Rows: TypeAlias = list[Row]
@@ -143,6 +143,29 @@ class Tenants:
         """Read the limited stages."""
         rows = self._rows("stage_limits")
         return {Stage(row["stage"]): row["starts_per_second"] for row in rows}
+
+    def limit_tasks(self, stage: Stage, limit: TaskLimit, *, tenant: str | None = None) -> None:
+        """Limit each task of a stage, of one tenant or of all that have no limit of their own.
+
+        A limit that says nothing takes it away. Raise NoSuchTenant. Twice is safe.
+        """
+        unit = {"stage": stage, "tenant": tenant}
+        if limit == TaskLimit():
+            self._run("free_tasks", **unit)
+            return
+        try:
+            self._run("limit_tasks", **unit, **asdict(limit))
+        except ForeignKeyViolation as error:
+            raise NoSuchTenant(tenant) from error
+
+    def task_limits(self) -> dict[tuple[Stage, str | None], TaskLimit]:
+        """Read the limits of tasks by stage and tenant."""
+        return {
+            (Stage(row["stage"]), row["tenant"]): TaskLimit(
+                attempts=row["attempts"], deadline=row["deadline"]
+            )
+            for row in self._rows("task_limits")
+        }
 
     def add_endpoint(self, tenant: str, url: str, secret: str) -> int:
         """Register a webhook endpoint and tell its id; raise NoSuchTenant."""

@@ -4,8 +4,10 @@ SELECT
     EXISTS (SELECT FROM task WHERE state = 'scheduled' AND due_at <= now()) AS due,
     EXISTS (SELECT FROM task WHERE state = 'running' AND lease_until < now()) AS expired,
     (SELECT coalesce(array_agg(DISTINCT pool), '{}') FROM task WHERE state = 'queued') AS queued,
-    (SELECT coalesce(array_agg(DISTINCT pool), '{}') FROM tenant_pool WHERE backlogged)
-        AS backlogged,
+    -- the head of each line, not the lines: EXISTS would become a join that reads all of them
+    (SELECT coalesce(array_agg(c.pool), '{}') FROM pool_clock c
+      WHERE (SELECT true FROM tenant_pool p WHERE p.pool = c.pool AND p.backlogged
+              ORDER BY p.vtime, p.tenant_id LIMIT 1)) AS backlogged,
     extract(epoch FROM now() - pg_postmaster_start_time())::double precision AS server_seconds;
 
 -- name: promote
@@ -200,16 +202,18 @@ UPDATE tenant_pool p SET vtime = s.vtime
   FROM served s WHERE p.tenant_id = s.tenant_id AND p.pool = %(pool)s;
 
 -- name: clear_backlog
--- Takes out of the line who has nothing ready any more, the next ones in line only.
-WITH idle AS (
-    SELECT p.tenant_id FROM tenant_pool p
-     WHERE p.pool = %(pool)s AND p.backlogged
-       AND NOT EXISTS (SELECT FROM task t WHERE t.pool = p.pool AND t.tenant_id = p.tenant_id
+-- Takes out of the line who has nothing ready any more, of those that come next only: who is behind
+-- gets there, and a pick must cost the same however long the line is.
+WITH front AS MATERIALIZED (
+    SELECT tenant_id FROM tenant_pool WHERE pool = %(pool)s AND backlogged
+     ORDER BY vtime, tenant_id LIMIT %(free)s
+), idle AS MATERIALIZED (
+    SELECT f.tenant_id FROM front f
+     WHERE NOT EXISTS (SELECT FROM task t WHERE t.pool = %(pool)s AND t.tenant_id = f.tenant_id
                           AND t.state = 'ready')
-     ORDER BY p.vtime LIMIT %(free)s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE tenant_pool p SET backlogged = false
-  FROM idle WHERE p.tenant_id = idle.tenant_id AND p.pool = %(pool)s;
+  FROM idle WHERE p.tenant_id = idle.tenant_id AND p.pool = %(pool)s AND p.backlogged;
 
 -- name: set_clock
 UPDATE pool_clock SET vtime = %(clock)s WHERE pool = %(pool)s AND vtime < %(clock)s;
@@ -231,9 +235,9 @@ SELECT pool, count(*) AS workers, sum(slots)::integer AS slots FROM worker
  WHERE seen > now() - %(seen)s GROUP BY pool;
 
 -- name: dead
--- Dead letters kept for replay.
-SELECT stage, count(*) AS tasks FROM task WHERE state = 'dead' AND discarded_at IS NULL
- GROUP BY stage;
+-- Dead letters that nobody has replayed or put away.
+SELECT stage, count(*) AS tasks FROM task t
+ WHERE state = 'dead' AND discarded_at IS NULL AND NOT was_replayed(t) GROUP BY stage;
 
 -- name: depth
 -- How many, and since when the oldest is in that state; a running task since it was queued.

@@ -14,12 +14,16 @@ WITH claimed AS (
 SELECT c.id AS task, c.token, c.stage, c.tenant_id AS tenant, c.document_id AS document,
        c.delivery_id AS delivery, c.run, c.page, c.attempt, c.alone,
        coalesce(d.correlation, v.payload ->> 'correlation_id', '') AS correlation, r.options, r.plan, d.key,
-       coalesce(d.name, '') AS name, d.sha256, n.max_pages
+       coalesce(d.name, '') AS name, d.sha256, n.max_pages,
+       coalesce(own.attempts, every.attempts) AS attempts,
+       coalesce(own.deadline, every.deadline) AS deadline
   FROM claimed c
   JOIN tenant n ON n.id = c.tenant_id
   LEFT JOIN document d ON d.id = c.document_id
   LEFT JOIN delivery v ON v.id = c.delivery_id
-  LEFT JOIN run r ON r.document_id = c.document_id AND r.number = c.run;
+  LEFT JOIN run r ON r.document_id = c.document_id AND r.number = c.run
+  LEFT JOIN task_limit own ON own.stage = c.stage AND own.tenant_id = c.tenant_id
+  LEFT JOIN task_limit every ON every.stage = c.stage AND every.tenant_id IS NULL;
 
 -- name: suspect
 SELECT alone FROM task WHERE id = %(task)s AND dispatch = %(dispatch)s AND state = 'queued';

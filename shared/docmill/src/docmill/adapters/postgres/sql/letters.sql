@@ -1,11 +1,13 @@
 -- Dead letters: dead tasks with their reasons, to read, replay or put away.
 
 -- name: letters
--- Those that match, the newest first. A read.
+-- Those that match, the newest first. A read. A letter is replayed once a later run of its document,
+-- or a later task of its delivery, was opened: it waits for nobody any more.
 SELECT t.id, t.tenant_id AS tenant, coalesce(t.document_id, v.document_id) AS document, t.stage,
        t.page, t.run, t.code, t.detail, t.ended_at, t.discarded_at, t.discard_reason
   FROM task t LEFT JOIN delivery v ON v.id = t.delivery_id
  WHERE t.state = 'dead' AND (t.discarded_at IS NULL OR %(discarded)s)
+   AND (NOT was_replayed(t) OR %(replayed)s)
    AND (%(code)s::text IS NULL OR t.code = %(code)s)
    AND (%(stage)s::text IS NULL OR t.stage = %(stage)s)
    AND (%(tenant)s::text IS NULL OR t.tenant_id = %(tenant)s)

@@ -84,6 +84,20 @@ DELETE FROM stage_limit WHERE stage = %(stage)s
 -- name: stage_limits
 SELECT stage, starts_per_second FROM stage_limit ORDER BY stage
 
+-- name: limit_tasks
+-- Twice is safe.
+INSERT INTO task_limit (stage, tenant_id, attempts, deadline)
+VALUES (%(stage)s, %(tenant)s, %(attempts)s, %(deadline)s)
+    ON CONFLICT ON CONSTRAINT task_limit_unit
+    DO UPDATE SET attempts = excluded.attempts, deadline = excluded.deadline
+
+-- name: free_tasks
+DELETE FROM task_limit WHERE stage = %(stage)s AND tenant_id IS NOT DISTINCT FROM %(tenant)s
+
+-- name: task_limits
+SELECT stage, tenant_id AS tenant, attempts, deadline FROM task_limit
+ ORDER BY stage, tenant_id NULLS FIRST
+
 -- name: add_endpoint
 INSERT INTO endpoint (tenant_id, url, secret)
 VALUES (%(tenant)s, %(url)s, %(secret)s)

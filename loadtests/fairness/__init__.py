@@ -1,0 +1,1 @@
+"""What fairness promises, in figures."""
