@@ -190,6 +190,7 @@ def _environment(settings: IngestSettings) -> dict[str, str]:
             value.total_seconds() if isinstance(value, timedelta) else value
         )
         for name, value in plain.items()
+        if value is not None
     }
 
 
