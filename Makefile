@@ -13,7 +13,7 @@ CORES := $(shell nproc)
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
 	test-integration test-migrations test-deploy test-guards test-e2e test-chaos chaos soak compare coverage gate \
-	check lint types imports fmt verify generate requirements upgrade
+	check lint types imports fmt verify generate images requirements upgrade
 
 ##@ See it work
 demo: setup ## Start everything, send documents through, stay up until Ctrl-C; ARGS="a.pdf b.png" takes yours
@@ -92,6 +92,10 @@ generate: setup ## Write the generated files again
 
 verify: setup ## Fail when a generated file is stale
 	@$(BIN)/python -m deploy.local.generated check
+
+##@ Deploy it
+images: ## Build every image with docker or podman; ARGS="ocr", LANGUAGES="eng deu", TAG, PREFIX, BASE
+	@deploy/docker/build.sh $(ARGS)
 
 ##@ Keep it
 setup: ## Install what is missing; nothing happens when nothing is

@@ -200,6 +200,17 @@ class S3Blobs:
                 body.read(len(key))
             self.delete([key])
 
+    def create_bucket(self) -> bool:
+        """Make the bucket unless it is there; tell whether it was made."""
+        try:
+            with _translated(self._bucket):
+                self._client.head_bucket(Bucket=self._bucket)
+        except BlobMissing:
+            with _translated(self._bucket):
+                self._client.create_bucket(Bucket=self._bucket)
+            return True
+        return False
+
     @contextmanager
     def _present(self) -> Iterator[None]:
         try:
