@@ -79,6 +79,12 @@ def test_the_chart_installs_the_version_it_lies_beside() -> None:
     assert chart["appVersion"] == package["project"]["version"]
 
 
+def test_every_port_of_a_service_names_its_protocol(values: dict[str, Any]) -> None:
+    """Kubernetes 1.20 refuses helm 4's server-side apply otherwise."""
+    services = [each for (kind, _), each in objects(values).items() if kind == "Service"]
+    assert all(port["protocol"] == "TCP" for each in services for port in each["spec"]["ports"])
+
+
 # ── security ─────────────────────────────────────────────────────────────────────────────────────
 def test_every_container_is_confined(values: dict[str, Any]) -> None:
     for name, each in containers(objects(values)).items():

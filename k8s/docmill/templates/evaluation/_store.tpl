@@ -17,7 +17,7 @@ spec:
   selector:
     {{- include "docmill.selector" (list $root .store) | nindent 4 }}
   ports:
-    - {name: {{ .store }}, port: {{ $port }}}
+    - {name: {{ .store }}, port: {{ $port }}, protocol: TCP}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
@@ -52,7 +52,7 @@ spec:
           securityContext:
             {{- include "docmill.containerSecurity" $root | nindent 12 }}
           ports:
-            - {name: {{ .store }}, containerPort: {{ $port }}}
+            - {name: {{ .store }}, containerPort: {{ $port }}, protocol: TCP}
           startupProbe:
             tcpSocket: {port: {{ .store }}}
             periodSeconds: 2
