@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-chaos chaos soak compare coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-chaos test-k8s chaos soak compare coverage gate \
 	check lint types imports fmt verify generate images requirements upgrade
 
 ##@ See it work
@@ -61,6 +61,9 @@ test-chaos: setup ## Documents through every service while things break: the qui
 
 chaos: setup ## Every fault there is, with a table at the end; ARGS="--rounds 10" for more trials
 	$(WITH_SERVERS) $(PYTEST) tests/chaos
+
+test-k8s: setup ## The chart on a real node: install, upgrade under load, roll back, scale, drain; as root, slow
+	$(PYTEST) -p no:randomly tests/k8s
 
 soak: setup ## Producers and a seeded schedule of faults; ARGS="--minutes 30 --seed 7", 24 h by default
 	$(BIN)/python -m loadtests.soak $(ARGS)
