@@ -12,8 +12,8 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-chaos chaos recovery soak compare fairness cancelling coverage gate \
-	check lint types imports fmt verify generate requirements release upgrade
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare fairness cancelling coverage gate \
+	check lint types imports fmt verify generate images requirements release upgrade
 
 ##@ See it work
 demo: setup ## Start everything, send documents through, stay up until Ctrl-C; ARGS="a.pdf b.png" takes yours
@@ -68,6 +68,9 @@ chaos: setup ## Every fault there is, with a table at the end; ARGS="--rounds 10
 recovery: setup ## Recovery after a kill, after an outage, and dispatch at rest, beside their bounds
 	$(BIN)/python -m loadtests.recovery $(ARGS)
 
+test-k8s: setup ## The chart on a real node: install, upgrade under load, roll back, scale, drain; as root, slow
+	$(PYTEST) -p no:randomly tests/k8s
+
 soak: setup ## Producers and a seeded schedule of faults; ARGS="--minutes 30 --seed 7", 24 h by default
 	$(BIN)/python -m loadtests.soak $(ARGS)
 
@@ -104,6 +107,10 @@ generate: setup ## Write the generated files again
 
 verify: setup ## Fail when a generated file is stale
 	@$(BIN)/python -m deploy.local.generated check
+
+##@ Deploy it
+images: ## Build every image with docker or podman; ARGS="ocr", LANGUAGES="eng deu", TAG, PREFIX, BASE
+	@deploy/docker/build.sh $(ARGS)
 
 ##@ Keep it
 setup: ## Install what is missing; nothing happens when nothing is

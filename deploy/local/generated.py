@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deploy.scripts.chart import CHART, README, SCHEMA, copies
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -28,6 +30,12 @@ class Generator:
         return {file: path.read_bytes() if path.exists() else None for file, path in paths.items()}
 
 
+def _chart() -> tuple[str, ...]:
+    """What there is now: a copy whose source is gone counts as changed."""
+    files = [path for path in (CHART / "files").rglob("*") if path.is_file()]
+    return tuple(str(path.relative_to(ROOT)) for path in [README, SCHEMA, *files, *copies()])
+
+
 GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("deploy.scripts.states", ("docs/states.md",)),
     Generator("deploy.scripts.settings", ("docs/reference/settings.md", ".env.example")),
@@ -42,6 +50,7 @@ GENERATORS: Final[tuple[Generator, ...]] = (
     Generator(
         "deploy.scripts.api", ("docs/reference/errors.md", "docs/reference/api/openapi.json")
     ),
+    Generator("deploy.scripts.chart", _chart()),
 )
 
 

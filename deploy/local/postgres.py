@@ -21,15 +21,19 @@ STOP_SIGNALS: Final = {
 }
 # For tests that lose nothing they care for when the machine goes down.
 FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# What compose and the chart's evaluation use as well.
+SHARED: Final = Path(__file__).parents[1] / "postgresql" / "postgresql.conf"
 SETTINGS: Final = {
-    "jit": "off",  # costs more than it gives on many short statements
     "listen_addresses": "127.0.0.1",
-    "max_connections": "200",
-    "shared_buffers": "128MB",
     "unix_socket_directories": "",  # their path limit is shorter than many checkouts
-    "log_checkpoints": "off",
 }
 ADMIN: Final = "postgres"  # also the system user that runs it when we are root
+
+
+def shared() -> dict[str, str]:
+    """Give the settings of the shared file."""
+    lines = (line.partition("#")[0].partition("=") for line in SHARED.read_text().splitlines())
+    return {name.strip(): value.strip(" '") for name, equals, value in lines if equals}
 
 
 class Postgres(Server):
@@ -40,7 +44,7 @@ class Postgres(Server):
     def __init__(self, root: Path, ports: Ports, *, forgetful: bool = False) -> None:
         super().__init__(root, ports)
         self._data = self.folder / "data"
-        self._settings = SETTINGS | (FORGETFUL if forgetful else {})
+        self._settings = shared() | SETTINGS | (FORGETFUL if forgetful else {})
 
     @property
     def port(self) -> int:

@@ -19,6 +19,7 @@ from deploy.local.server import Server, environment, secret
 
 USER: Final = "docmill"
 VHOST: Final = "docmill"
+SHARED: Final = Path(__file__).parents[1] / "rabbitmq"  # what compose and the chart use as well
 EPMD: Final = "/usr/bin/epmd"
 PROGRAMS: Final = "/usr/lib/rabbitmq/bin"  # those on the PATH are wrappers that change the user
 
@@ -115,15 +116,10 @@ class RabbitMQ(Server):
             "prometheus.tcp.ip": "127.0.0.1",
             "prometheus.tcp.port": self.ports.usable("rabbitmq-metrics"),
             "load_definitions": self._config / "definitions.json",
-            "vm_memory_high_watermark.absolute": "512MB",
-            "disk_free_limit.absolute": "200MB",
-            "log.console": "true",
-            "log.console.level": "info",
-            "log.file": "false",
         }
-        text = "".join(f"{key} = {value}\n" for key, value in lines.items())
-        (self._config / "rabbitmq.conf").write_text(text)
-        plugins = "[rabbitmq_management,rabbitmq_prometheus].\n"
+        own = "".join(f"{key} = {value}\n" for key, value in lines.items())
+        (self._config / "rabbitmq.conf").write_text((SHARED / "rabbitmq.conf").read_text() + own)
+        plugins = (SHARED / "enabled_plugins").read_text()
         (self._config / "enabled_plugins").write_text(plugins)
         self._write_definitions()
 

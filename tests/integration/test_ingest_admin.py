@@ -1,10 +1,14 @@
 import io
+from contextlib import closing
+from uuid import uuid4
 
 import pytest
 
+from docmill.adapters.s3 import connect
 from docmill.domain.task import Failure, Outcome, Pool
 from docmill.domain.tenant import split_key
 from docmill.ops.settings import DatabaseSettings, StoreSettings
+from docmill_ingest.admin import bucket
 from docmill_ingest.admin.command import Refused, run
 from docmill_ingest.admin.parser import parser
 from tests.stack.api import PDF, Caller, api
@@ -20,6 +24,20 @@ def admin(url: str, *arguments: str) -> list[str]:
 def test_a_new_database_is_migrated_once(empty_database_url: str) -> None:
     assert admin(empty_database_url, "migrate")[0].startswith("0001")
     assert admin(empty_database_url, "migrate") == ["nothing to do"]
+
+
+def test_a_bucket_is_made_once(blob_settings: StoreSettings) -> None:
+    new = blob_settings.model_copy(update={"s3_bucket": f"test-{uuid4().hex}"})
+    told = [made(new), made(new), made(blob_settings)]
+    with closing(connect(new)) as client:
+        client.delete_bucket(Bucket=new.s3_bucket)
+    assert told == ["created", "exists already", "exists already"]
+
+
+def made(settings: StoreSettings) -> str:
+    out = io.StringIO()
+    bucket.create(settings, out)
+    return out.getvalue().strip().partition("\t")[2]
 
 
 def test_a_made_key_opens_the_service(database_url: str, blob_settings: StoreSettings) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*/*.md")]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#]+)")
-TARGET = re.compile(r"`make ([a-z-]+)")
+TARGET = re.compile(r"`make ([a-z0-9-]+)")
 
 
 def test_every_relative_link_leads_to_a_file() -> None:
@@ -23,7 +23,7 @@ def test_every_named_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     known = {
         name
-        for line in re.findall(r"^([a-z -]+):", makefile, re.MULTILINE)
+        for line in re.findall(r"^([a-z0-9 -]+):", makefile, re.MULTILINE)
         for name in line.split()
     }
     named = {target for page in PAGES for target in TARGET.findall(page.read_text())}

@@ -22,6 +22,7 @@ from docmill.ops.logging import logger
 from docmill_ingest import unparsed
 from docmill_ingest.compose import NAME, ingest
 from docmill_ingest.context import CLOSE
+from docmill_ingest.proxied import behind
 from docmill_ingest.readiness import ready_probes
 from docmill_ingest.settings import IngestSettings
 
@@ -126,7 +127,10 @@ class Host(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         self._opened.enter_context(serving(health))
         self.health, self.changes = health, service.changes
         log.info("started", host=self._settings.host, port=self._settings.port)
-        return HangingUp(service.app)
+        settings = self._settings
+        return behind(
+            HangingUp(service.app), proxies=settings.trusted_proxies, hsts=settings.hsts_seconds
+        )
 
     def drain(self) -> None:
         """Say that the process is leaving: unready, and nobody waits any more."""

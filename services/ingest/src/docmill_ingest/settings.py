@@ -28,6 +28,12 @@ class IngestSettings(DatabaseSettings, StoreSettings, HealthSettings):
     stream_limit_seconds: Seconds = Field(
         timedelta(minutes=5), description="An event stream ends after this; callers come back."
     )
+    trusted_proxies: int = Field(
+        0, ge=0, description="Proxies before it whose X-Forwarded-For and -Proto are believed."
+    )
+    hsts_seconds: Seconds = Field(
+        timedelta(0), description="For how long browsers are told to use HTTPS only; 0: not."
+    )
     languages_default: str = Field(
         "eng", description="Languages taken as installed while no OCR worker is known, by commas."
     )

@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     groups = made.add_subparsers(required=True, metavar="COMMAND")
     _migrate(groups)
+    _bucket(groups)
     _tenant(groups)
     _key(groups)
     _endpoint(groups)
@@ -33,6 +34,13 @@ def _migrate(groups: Groups) -> None:
     command.add_argument(
         "--finish", action="store_true", help="also what must wait until the old code is gone"
     )
+
+
+def _bucket(groups: Groups) -> None:
+    inner = groups.add_parser("bucket", help="where blobs are kept").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    _command(inner, "create", "make the bucket of DOCMILL_S3_BUCKET unless it is there", "bucket")
 
 
 def _tenant(groups: Groups) -> None:

@@ -1,0 +1,2 @@
+-- What a next release might add.
+ALTER TABLE document ADD COLUMN next_release text;
