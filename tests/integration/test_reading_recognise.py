@@ -3,7 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from docmill.adapters.image import DEFAULT_MAX_PIXELS
 from docmill.domain.document import Options
 from docmill.domain.rejection import (
     PageUnreadable,
@@ -11,6 +13,7 @@ from docmill.domain.rejection import (
 )
 from docmill.testing import documents
 from docmill.testing.pictures import encoded
+from docmill_ocr import page_image
 from docmill_ocr.recognise import Recognise
 from tests.stack.reading import Mill, error_rate, picture_plan
 
@@ -69,6 +72,13 @@ def test_unequal_resolutions_are_evened_out(mill: Mill) -> None:
     assert (read.width, read.height) == (1654, 1169)
     assert error_rate(read.text, PAGE_1) <= 0.02
     assert max(word.box[3] for word in read.words) < 1169
+
+
+def test_a_resolution_that_is_a_lie_costs_no_memory(mill: Mill) -> None:
+    made = encoded(Image.new("L", (7000, 7000), 255), "PNG", dpi=(2400, 50))
+    view = page_image.load(mill.file(made), "image/png", 1, DEFAULT_MAX_PIXELS).view
+    assert view.pixels.size <= page_image.MOST_PIXELS
+    assert view.pixels.shape[0] == pytest.approx(48 * view.pixels.shape[1], rel=0.01)
 
 
 def test_boxes_lie_on_the_page_as_its_file_shows_it(mill: Mill) -> None:

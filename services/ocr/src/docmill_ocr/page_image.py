@@ -1,5 +1,6 @@
 """One page of a document as the pixels to recognise, and where they lie on the page."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -86,9 +87,8 @@ def _page_image(
     pixels: Pixels, size: tuple[float, float], unit: str, dpi: tuple[float, float]
 ) -> PageImage:
     reduced = pixels.shape[1] / size[0] if unit == "px" else 1.0
-    squared = _squared(pixels, *dpi)
-    shaped = _bounded(squared)
-    fine = round(max(dpi) * reduced * shaped.shape[1] / squared.shape[1])
+    shaped = _bounded(_squared(pixels, *dpi))
+    fine = round((dpi[0] or dpi[1]) * reduced * shaped.shape[1] / pixels.shape[1])
     to_page = np.array(
         [[size[0] / shaped.shape[1], 0, 0], [0, size[1] / shaped.shape[0], 0]], dtype=np.float64
     )
@@ -97,19 +97,31 @@ def _page_image(
 
 
 def _squared(pixels: Pixels, across: float, down: float) -> Pixels:
-    """Stretch the coarser direction of a fax or scan with unequal resolutions."""
+    """Stretch the coarser direction of a fax or scan with unequal resolutions.
+
+    Where that would be too large, the finer direction is shrunk instead: what a file says of its
+    resolution must not multiply the memory that its pixels take.
+    """
     if not (across and down) or 1 / _SQUARE < across / down < _SQUARE:
         return pixels
     height, width = pixels.shape
     finer = max(across, down)
-    size = round(width * finer / across), round(height * finer / down)
+    wanted = width * finer / across, height * finer / down
+    share = _share(*wanted)
+    size = max(1, round(wanted[0] * share)), max(1, round(wanted[1] * share))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 def _bounded(pixels: Pixels) -> Pixels:
     height, width = pixels.shape
-    share = min(1.0, (MOST_PIXELS / (width * height)) ** 0.5, _LONGEST_SIDE / max(width, height))
+    share = _share(width, height)
     if share == 1.0:
         return pixels
     size = max(1, int(width * share)), max(1, int(height * share))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _share(width: float, height: float) -> float:
+    """Return what share of both sides keeps the engine's bounds."""
+    area = math.sqrt(MOST_PIXELS / (width * height))
+    return min(1.0, area, _LONGEST_SIDE / max(width, height))
