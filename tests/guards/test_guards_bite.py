@@ -43,8 +43,8 @@ GUARDS = [
     Guard(
         "the lost-hint sweep",
         f"{POSTGRES}/sql/dispatch.sql",
-        "     WHERE t.state = 'queued'\n       AND (t.hinted_at IS NULL",
-        "     WHERE t.state = 'never'\n       AND (t.hinted_at IS NULL",
+        "     WHERE t.state = 'queued' AND t.pool = ANY(%(pools)s)\n",
+        "     WHERE t.state = 'never' AND t.pool = ANY(%(pools)s)\n",
         "tests/integration/test_dispatcher.py",
     ),
     Guard(
