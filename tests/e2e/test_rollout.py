@@ -1,5 +1,6 @@
 """Rollouts under load: everything told to leave at once, and every service replaced one by one."""
 
+import itertools
 import signal
 import threading
 from collections import Counter
@@ -72,7 +73,7 @@ class Answers:
     tries: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def upload(self, client: Caller, body: bytes, name: str) -> None:
+    def upload(self, client: Caller, body: bytes, name: str) -> str:
         """Send until it is accepted, as any caller with an idempotency key may."""
         headers = {"Idempotency-Key": name}
 
@@ -93,20 +94,22 @@ class Answers:
         assert document
         with self.lock:
             self.documents.append(document)
+        return document
 
 
 @contextmanager
 def uploading(stack: Stack, bodies: list[bytes], callers: int) -> Iterator[Answers]:
-    """Have callers upload one after the other, all the time."""
+    """Have callers upload all the time, each the next document when the last one has ended."""
     answers, over = Answers(), threading.Event()
     failed: list[BaseException] = []
 
     def work(number: int) -> None:
         with caller(stack) as client:
-            for turn, body in enumerate(bodies[number::callers]):
+            for turn, body in enumerate(itertools.cycle(bodies[number::callers])):
                 if over.is_set():
                     return
-                answers.upload(client, body, f"rolling-{number}-{turn}.png")
+                document = answers.upload(client, body, f"rolling-{number}-{turn}.png")
+                client.ended([document], within=120)
 
     def guarded(number: int) -> None:
         try:
@@ -128,7 +131,7 @@ def test_a_rolling_restart_of_every_service_loses_nothing_and_answers_everybody(
     rolled: Stack, inspect: Inspector
 ) -> None:
     before = inspect.count("SELECT count(*) FROM document")
-    with uploading(rolled, pages(400, first=90_000, characters=300), callers=4) as answers:
+    with uploading(rolled, pages(12, first=90_000, characters=300), callers=4) as answers:
         until(lambda: answers.documents)
         for service in rolled.services.values():
             inspect.passes(1)
