@@ -194,11 +194,14 @@ def tasks_ended(
     return until(look)
 
 
-def test_the_correlation_id_is_in_the_documents_history(client: Caller) -> None:
+def test_the_correlation_id_is_in_every_line_of_the_documents_history(client: Caller) -> None:
     headers = {"X-Correlation-ID": "in-the-history"}
     answer = client.http.post("/v1/documents", content=blank_page(), headers=headers)
-    first = client.items(answer.json()["id"], "events")[0]
-    assert first["data"]["correlation_id"] == "in-the-history"
+    document = answer.json()["id"]
+    client.ended([document])
+    told = [event["data"]["correlation_id"] for event in client.items(document, "events")]
+    assert len(told) > 1
+    assert set(told) == {"in-the-history"}
 
 
 def test_errors_carry_a_correlation_id_too(client: Caller) -> None:

@@ -57,7 +57,8 @@ class Locked:
 
     def tell(self, kind: str, **data: Any) -> None:
         """Append an event to the history; it is written by `save`."""
-        self._events.append((kind, self.run, self.state, data))
+        told = {"correlation_id": self.row["correlation"], **data}
+        self._events.append((kind, self.run, self.state, told))
 
     def move(self, to: State, **data: Any) -> None:
         """Move the document to another state and tell of it under the state's name."""
