@@ -29,8 +29,8 @@ GUARDS = [
     Guard(
         "the fence",
         f"{POSTGRES}/sql/ledger.sql",
-        "WHERE id = %(task)s AND token = %(token)s AND state = 'running'\nRETURNING id",
-        "WHERE id = %(task)s\nRETURNING id",
+        "WHERE id = %(task)s AND token = %(token)s AND state = 'running'\n    RETURNING id",
+        "WHERE id = %(task)s\n    RETURNING id",
         "tests/integration/test_ledger.py",
     ),
     Guard(

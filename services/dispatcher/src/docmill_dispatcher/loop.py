@@ -55,6 +55,7 @@ class Loop:
         """Tick until stopped."""
         self.pulse.beat()
         while not self._stopped.is_set():
+            self._awake.clear()  # before, so that news during the round is looked at next
             match attempted(self._round):
                 case Unforeseen(error=DatabaseDown() as error):
                     log.warning("database_down", error=str(error))
@@ -63,25 +64,19 @@ class Loop:
                 case Unforeseen(error=error):
                     log.error("tick_failed", exc_info=error)
                     self._stopped.wait(OUTAGE_PAUSE)
-                case busy:
+                case _:
                     self.pulse.beat()
-                    self._rest(busy=busy)
+                    self._awake.wait(self._interval)
 
-    def _rest(self, *, busy: bool) -> None:
-        if not busy:
-            self._awake.wait(self._interval)
-        self._awake.clear()
-
-    def _round(self) -> bool:
+    def _round(self) -> None:
         if self._forgotten.is_set():
             self._forgotten.clear()  # before, so that a reconnect meanwhile counts anew
             self._unhint()
         with metrics.DISPATCH_TICK_SECONDS.time():
-            busy = self._tick()
+            self._tick()
         if time.monotonic() - self._swept > self._sweep.total_seconds():
             self._swept = time.monotonic()
             self._look_around()
-        return busy
 
     def _unhint(self) -> None:
         try:

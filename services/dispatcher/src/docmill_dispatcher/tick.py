@@ -56,20 +56,17 @@ class Tick:
         self._publisher = publisher
         self._grace = grace
 
-    def __call__(self) -> bool:
-        """Do what there is to do; True when hints went out, so that more may be waiting.
-
-        Raise DatabaseDown.
-        """
+    def __call__(self) -> None:
+        """Do what there is to do. Raise DatabaseDown."""
         glance = self._ledger.glance()
         if glance.due:
             self._ledger.promote()
         if self._grace.allows(glance.server_seconds) and glance.expired:
             self._reap()
         if not self._publisher.ready:
-            return False  # nothing is queued that could not be hinted
+            return  # nothing is queued that could not be hinted
         self._repeat(glance)
-        return self._pick(glance)
+        self._pick(glance)
 
     def _reap(self) -> None:
         for reaped in self._ledger.reap():
@@ -83,20 +80,19 @@ class Tick:
             )
 
     def _repeat(self, glance: Glance) -> None:
-        if not glance.queued:
+        if not glance.unheard:
             return
         again = self._ledger.rehint()
         for each in again:
             metrics.HINTS_REPEATED.labels(each.pool).inc()
         self._publish(again)
 
-    def _pick(self, glance: Glance) -> bool:
+    def _pick(self, glance: Glance) -> None:
         pools = set(glance.backlogged)
         picked = [each for pool in sorted(pools) for each in self._picked(pool)]
         for each in picked:
             metrics.DISPATCH_WAIT_SECONDS.labels(each.pool).observe(each.waited_seconds or 0)
         self._publish(picked)
-        return bool(picked)
 
     def _picked(self, pool: Pool) -> Sequence[Dispatched]:
         """Pick for one pool; what is wrong with it must not stop the others."""

@@ -71,7 +71,7 @@ class PostgresIntake:
             "reserved": size,
             "patience": patience,
         }
-        return self._database.run(
+        return self._database.once(
             lambda c: c.execute(SQL["reserve_blob"], parameters).fetchone() is not None
         )
 
@@ -88,7 +88,7 @@ class PostgresIntake:
 
     def discard(self, key: str) -> None:
         """Mark the blob of a refused or broken upload for the sweeper. Twice is safe."""
-        self._database.run(lambda c: c.execute(SQL["discard_blob"], {"key": key}))
+        self._database.once(lambda c: c.execute(SQL["discard_blob"], {"key": key}))
 
 
 def _accept(connection: Connection, upload: Upload, idempotency: Idempotency | None) -> Accepted:

@@ -147,8 +147,5 @@ def _complete(connection: Connection, batch: UUID) -> bool:
         "payload": Jsonb(payload),
     }
     if connection.execute(SQL["insert_batch_deliveries"], delivery).rowcount:
-        settle = load("settle")
-        pool = {"tenant": row["tenant"], "pool": Pool.NOTIFIER}
-        connection.execute(settle["insert_tenant_pool"], pool)
         mark_backlogged(connection, row["tenant"], Pool.NOTIFIER)
     return True

@@ -11,6 +11,7 @@ from typing import Final
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from docmill.adapters.postgres.connection import alone
 from docmill.adapters.postgres.pool import Pool
 
 INTERVAL_SECONDS: Final = 0.05
@@ -63,6 +64,7 @@ class Bell:
         with (
             suppress(psycopg.Error, PoolTimeout),  # listeners poll as well
             self._pool.connection(timeout=1) as connection,
+            alone(connection),
         ):
             connection.execute(
                 "SELECT pg_notify(c, p) FROM unnest(%s::text[], %s::text[]) AS ring (c, p)",

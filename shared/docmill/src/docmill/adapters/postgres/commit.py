@@ -22,11 +22,9 @@ def record(document: Locked, claim: Claim, product: Product) -> None:
         "token": claim.token,
         "engine": product.engine,
         "facts": Jsonb({} if claim.stage is Stage.VALIDATE else dict(product.facts)),
+        "artifacts": Jsonb([_plain(each) for each in product.artifacts]),
     }
     connection.execute(SQL["insert_output"], unit | written)
-    if product.artifacts:
-        artifacts = Jsonb([_plain(each) for each in product.artifacts])
-        connection.execute(SQL["insert_artifacts"], unit | {"artifacts": artifacts})
     match claim.stage:
         case Stage.VALIDATE:
             _plan(document, claim, product.facts["plan"])

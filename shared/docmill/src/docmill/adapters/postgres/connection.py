@@ -1,5 +1,7 @@
 """The type of our connections: rows are dictionaries, and no answer is waited for for ever."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
@@ -28,6 +30,17 @@ class Connection(psycopg.Connection[Row]):
                 self.pgconn.finish()
                 raise psycopg.OperationalError("no answer in time") from None
             raise
+
+
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """Have each statement of the block commit by itself."""
+    connection.autocommit = True
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.autocommit = False
 
 
 def first(cursor: psycopg.Cursor[Row]) -> Row:

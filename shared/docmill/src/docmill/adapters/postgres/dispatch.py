@@ -48,7 +48,7 @@ class Glance:
 
     due: bool
     expired: bool
-    queued: frozenset[Pool]
+    unheard: bool  # a hint may be due again
     backlogged: frozenset[Pool]
     server_seconds: float
 
@@ -85,26 +85,27 @@ class PostgresDispatch:
 
     def glance(self) -> Glance:
         """Look once for work; the other steps need not run where there is none."""
-        row = self._rows("glance")[0]
+        idle_wait = self._rehint / IDLE_SHARE
+        row = self._rows("glance", idle_wait=idle_wait, pools=list(Pool))[0]
         return Glance(
             due=row["due"],
             expired=row["expired"],
-            queued=_known(row["queued"]),
+            unheard=row["unheard"],
             backlogged=_known(row["backlogged"]),
             server_seconds=row["server_seconds"],
         )
 
     def promote(self) -> None:
         """Make due tasks ready."""
-        self._database.run(lambda c: c.execute(SQL["promote"]))
+        self._database.once(lambda c: c.execute(SQL["promote"]))
 
     def sweep(self) -> int:
         """Put tenants with ready work back in line; return how many a race had missed."""
-        return self._database.run(lambda c: c.execute(SQL["sweep_backlog"]).rowcount)
+        return self._database.once(lambda c: c.execute(SQL["sweep_backlog"]).rowcount)
 
     def measure(self, over: timedelta) -> None:
         """Learn each pool's mean task time from what ended lately."""
-        self._database.run(lambda c: c.execute(SQL["measure"], {"window": over}))
+        self._database.once(lambda c: c.execute(SQL["measure"], {"window": over}))
 
     def depth(self) -> Sequence[Row]:
         """Count open tasks and their oldest age by pool, stage, priority and state."""
@@ -160,11 +161,11 @@ class PostgresDispatch:
     def unhinted(self, hints: Sequence[Hint]) -> None:
         """Note that these hints did not go out: they are due at once."""
         tasks = [hint.task for hint in hints]
-        self._database.run(lambda c: c.execute(SQL["unhinted"], {"tasks": tasks}))
+        self._database.once(lambda c: c.execute(SQL["unhinted"], {"tasks": tasks}))
 
     def unhint_all(self) -> None:
         """Note that the broker may have lost everything: every queued task is due a hint."""
-        self._database.run(lambda c: c.execute(SQL["unhint_all"]))
+        self._database.once(lambda c: c.execute(SQL["unhint_all"]))
 
     def pick(self, pool: Pool) -> list[Dispatched]:
         """Fill the pool's window fairly.
@@ -186,29 +187,27 @@ class PostgresDispatch:
         state = _first(connection, "pool_state", pool=pool, seen=SEEN)
         if state["paused"]:
             return []
-        counts = _all(connection, "live_counts", pool=pool)
         size = window(
             state["slots"],
             tick_seconds=self._tick.total_seconds(),
             task_seconds=state["task_seconds"],
         )
-        free = size - sum(row["live"] for row in counts)
-        if free <= 0:
-            return []
-        return _Pick(connection, pool, state, counts).fill(free)
+        free = size - sum(row["live"] for row in state["live"])
+        return _Pick(connection, pool, state).fill(free) if free > 0 else []
 
     def _rows(self, query: str, **parameters: Any) -> list[Row]:
-        return self._database.run(lambda c: c.execute(SQL[query], parameters).fetchall())
+        return self._database.once(lambda c: c.execute(SQL[query], parameters).fetchall())
 
 
 class _Pick:
     """One pick of one pool, inside its transaction."""
 
-    def __init__(
-        self, connection: Connection, pool: Pool, state: Row, counts: Sequence[Row]
-    ) -> None:
+    def __init__(self, connection: Connection, pool: Pool, state: Row) -> None:
+        counts: Sequence[Row] = state["live"]
         self._connection = connection
         self._pool = pool
+        self._suspects: bool = state["suspects"]
+        self._most: dict[str, int | None] = {row["tenant"]: row["max_running"] for row in counts}
         self._slots: int = state["slots"]
         self._clock: float = state["vtime"]
         self._live = Counter({row["tenant"]: row["live"] for row in counts})
@@ -225,14 +224,12 @@ class _Pick:
         return queued
 
     def _full(self) -> list[str]:
-        rows = self._connection.execute(
-            "SELECT id, max_running FROM tenant WHERE id = ANY(%s) AND max_running IS NOT NULL",
-            (list(self._live),),
-        ).fetchall()
-        return [row["id"] for row in rows if self._live[row["id"]] >= row["max_running"]]
+        """The tenants that may have no more running than they have."""
+        caps = [(tenant, most) for tenant, most in self._most.items() if most is not None]
+        return [tenant for tenant, most in caps if self._live[tenant] >= most]
 
     def _lone_line(self, full: list[str], _: int) -> list[Line]:
-        if self._alone:
+        if self._alone or not self._suspects:
             return []
         return self._grouped(_all(self._connection, "lone_head", pool=self._pool, full=full))
 
@@ -255,6 +252,7 @@ class _Pick:
     def _grouped(self, rows: Sequence[Row]) -> list[Line]:
         lines: dict[str, Line] = {}
         for row in rows:
+            self._most[row["tenant"]] = row["max_running"]
             line = lines.setdefault(row["tenant"], _line(row))
             if len(line.tasks) < self._room(row, len(rows)):
                 line.tasks.append(_candidate(row))
@@ -297,11 +295,10 @@ class _Pick:
             "pool": self._pool,
             "tenants": list(picked.vtimes),
             "vtimes": list(picked.vtimes.values()),
+            "clock": picked.clock,
         }
         self._connection.execute(SQL["charge"], charged)
         self._clock = picked.clock
-        clock = {"pool": self._pool, "clock": picked.clock}
-        self._connection.execute(SQL["set_clock"], clock)
 
     def _clear(self, free: int) -> None:
         self._connection.execute(SQL["clear_backlog"], {"pool": self._pool, "free": free})

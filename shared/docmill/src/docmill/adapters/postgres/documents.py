@@ -123,7 +123,7 @@ class Documents:
 
     def _rows(self, *names: str, **parameters: object) -> Rows:
         query = "\n".join(self._queries[name] for name in names)
-        return self._database.run(
+        return self._database.once(
             lambda connection: connection.execute(query, parameters).fetchall()
         )
 

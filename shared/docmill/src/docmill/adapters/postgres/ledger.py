@@ -72,7 +72,7 @@ class PostgresLedger:
         if claim.stage is not Stage.ASSEMBLE:
             return []
         parameters = {"document": claim.document, "run": claim.run}
-        rows = self._database.run(lambda c: c.execute(SQL["inputs"], parameters).fetchall())
+        rows = self._database.once(lambda c: c.execute(SQL["inputs"], parameters).fetchall())
         return [Artifact(**{**row, "kind": ArtifactKind(row["kind"])}) for row in rows]
 
     def commit(self, claim: Claim, product: Product) -> None:
@@ -136,10 +136,10 @@ class PostgresLedger:
             complete_batch_of(self._database, document)
 
     def _one(self, query: str, parameters: dict[str, Any]) -> Row | None:
-        return self._database.run(lambda c: c.execute(SQL[query], parameters).fetchone())
+        return self._database.once(lambda c: c.execute(SQL[query], parameters).fetchone())
 
     def _execute(self, query: str, parameters: dict[str, Any]) -> None:
-        self._database.run(lambda c: c.execute(SQL[query], parameters))
+        self._database.once(lambda c: c.execute(SQL[query], parameters))
 
     def _tokens(self, query: str, claims: Collection[Claim]) -> frozenset[int]:
         if not claims:
@@ -149,7 +149,7 @@ class PostgresLedger:
             "tokens": [claim.token for claim in claims],
             "lease": self._lease,
         }
-        rows = self._database.run(lambda c: c.execute(SQL[query], parameters).fetchall())
+        rows = self._database.once(lambda c: c.execute(SQL[query], parameters).fetchall())
         return frozenset(row["token"] for row in rows)
 
 
@@ -183,8 +183,6 @@ def _fenced(connection: Connection, claim: Claim) -> bool:
         if connection.execute(SQL["was_finished"], parameters).fetchone() is None:
             raise LostClaim(claim.task)
         return False
-    ended = parameters | {"outcome": Outcome.DONE, "cause": None}
-    connection.execute(SQL["close_attempt"], ended)
     return True
 
 

@@ -123,8 +123,7 @@ class Locked:
         }
         if self.connection.execute(SQL["save_document"], parameters).rowcount != 1:
             raise IllegalMove(f"{self.id}: changed under its lock")
-        for seq, event in enumerate(self._events, old_version + 1):
-            self._write(seq, *event)
+        self._write(old_version + 1)
         if ended:
             self._deliver(old_version + len(self._events))
         self._report(ended=ended)
@@ -169,13 +168,18 @@ class Locked:
 
     def _mark(self, pool: Pool) -> None:
         parameters = {"tenant": self.tenant, "pool": pool}
-        self.connection.execute(SQL["insert_tenant_pool"], parameters)
         self.connection.execute(SQL["mark_backlogged"], parameters)
         self.readied.add(pool)
 
-    def _write(self, seq: int, kind: str, run: int, state: State, data: dict[str, Any]) -> None:
-        parameters = {"document": self.id, "seq": seq, "kind": kind, "run": run, "state": state}
-        self.connection.execute(SQL["insert_event"], parameters | {"data": Jsonb(data)})
+    def _write(self, first_seq: int) -> None:
+        if not self._events:
+            return
+        events = [
+            {"seq": seq, "kind": kind, "run": run, "state": state, "data": data}
+            for seq, (kind, run, state, data) in enumerate(self._events, first_seq)
+        ]
+        parameters = {"document": self.id, "events": Jsonb(events)}
+        self.connection.execute(SQL["insert_events"], parameters)
 
     def _deliver(self, seq: int) -> None:
         kind = f"document.{self.state.value}"

@@ -177,13 +177,13 @@ class Tenants:
 
     def _rows(self, name: str, /, **parameters: object) -> Rows:
         query = self._queries[name]
-        return self._database.run(
+        return self._database.once(
             lambda connection: connection.execute(query, parameters).fetchall()
         )
 
     def _run(self, name: str, /, **parameters: object) -> None:
         query = self._queries[name]
-        self._database.run(lambda connection: connection.execute(query, parameters))
+        self._database.once(lambda connection: connection.execute(query, parameters))
 
 
 def _columns(tenant: Tenant) -> dict[str, object]:

@@ -3,7 +3,8 @@
 SELECT
     EXISTS (SELECT FROM task WHERE state = 'scheduled' AND due_at <= now()) AS due,
     EXISTS (SELECT FROM task WHERE state = 'running' AND lease_until < now()) AS expired,
-    (SELECT coalesce(array_agg(DISTINCT pool), '{}') FROM task WHERE state = 'queued') AS queued,
+    EXISTS (SELECT FROM task WHERE state = 'queued' AND pool = ANY(%(pools)s)
+               AND (hinted_at IS NULL OR hinted_at <= now() - %(idle_wait)s)) AS unheard,
     -- the head of each line, not the lines: EXISTS would become a join that reads all of them
     (SELECT coalesce(array_agg(c.pool), '{}') FROM pool_clock c
       WHERE (SELECT true FROM tenant_pool p WHERE p.pool = c.pool AND p.backlogged
@@ -54,7 +55,8 @@ SELECT a.started_at < pg_postmaster_start_time() AS outage
 
 -- name: rehint
 -- Queued tasks whose hint may be lost, again in place: no state change, no new charge. The wait
--- doubles from `wait` (shorter where a slot of the pool has nothing to do) up to five minutes.
+-- doubles from `wait` (`idle_wait` where a slot of the pool has nothing to do) up to five minutes.
+-- Only run when the glance saw one `unheard` for the shortest of these waits.
 WITH idle AS (
     SELECT p.pool FROM pool_clock p
      WHERE (SELECT count(*) FROM task r WHERE r.pool = p.pool AND r.state = 'running')
@@ -90,22 +92,26 @@ UPDATE task SET hinted_at = NULL, hints = 0 FROM queued WHERE task.id = queued.i
 SELECT pg_try_advisory_xact_lock(%(space)s, hashtext(%(pool)s)) AS got;
 
 -- name: pool_state
+-- After the lock, in a statement of its own. `live`: queued and running per tenant, from their small
+-- partial index; each one's cap by its key, for a join might read every tenant.
 SELECT c.vtime, c.task_seconds,
        greatest(2, (SELECT coalesce(sum(slots), 0) FROM worker w
                      WHERE w.pool = c.pool AND w.seen > now() - %(seen)s))::integer AS slots,
-       EXISTS (SELECT FROM paused_pool p WHERE p.pool = c.pool) AS paused
+       EXISTS (SELECT FROM paused_pool p WHERE p.pool = c.pool) AS paused,
+       EXISTS (SELECT FROM task k WHERE k.pool = c.pool AND k.state = 'ready' AND k.alone)
+           AS suspects,
+       (SELECT coalesce(jsonb_agg(to_jsonb(l) || jsonb_build_object('max_running',
+                   (SELECT n.max_running FROM tenant n WHERE n.id = l.tenant))), '[]')
+          FROM (SELECT k.tenant_id AS tenant, count(*) AS live,
+                       count(*) FILTER (WHERE k.state = 'queued' AND k.priority = 0) AS critical,
+                       count(*) FILTER (WHERE k.alone) AS alone
+                  FROM task k WHERE k.pool = c.pool AND k.state IN ('queued', 'running')
+                 GROUP BY k.tenant_id) AS l) AS live
   FROM pool_clock c WHERE c.pool = %(pool)s;
 
 -- name: paused
 -- The pools that wait for a dependency, as their own workers say.
 SELECT pool, dependency FROM paused_pool;
-
--- name: live_counts
--- Queued and running per tenant, from their small partial index.
-SELECT tenant_id AS tenant, count(*) AS live,
-       count(*) FILTER (WHERE state = 'queued' AND priority = 0) AS critical,
-       count(*) FILTER (WHERE alone) AS alone
-  FROM task WHERE pool = %(pool)s AND state IN ('queued', 'running') GROUP BY tenant_id;
 
 -- name: lines
 -- The backlogged tenants of lowest virtual time that are below their cap: never more than can be
@@ -197,6 +203,8 @@ WITH served AS (
       FROM unnest(%(tenants)s::text[], %(vtimes)s::double precision[]) AS c (tenant, vtime)
       JOIN tenant_pool p ON p.tenant_id = c.tenant AND p.pool = %(pool)s
      ORDER BY p.tenant_id FOR NO KEY UPDATE OF p
+), moved AS (
+    UPDATE pool_clock SET vtime = %(clock)s WHERE pool = %(pool)s AND vtime < %(clock)s
 )
 UPDATE tenant_pool p SET vtime = s.vtime
   FROM served s WHERE p.tenant_id = s.tenant_id AND p.pool = %(pool)s;
@@ -214,9 +222,6 @@ WITH front AS MATERIALIZED (
 )
 UPDATE tenant_pool p SET backlogged = false
   FROM idle WHERE p.tenant_id = idle.tenant_id AND p.pool = %(pool)s AND p.backlogged;
-
--- name: set_clock
-UPDATE pool_clock SET vtime = %(clock)s WHERE pool = %(pool)s AND vtime < %(clock)s;
 
 -- name: measure
 -- A moving mean of how long a task takes, from what ended lately.

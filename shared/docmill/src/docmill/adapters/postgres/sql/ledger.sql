@@ -50,9 +50,15 @@ SELECT kind, page, key, sha256, size, media_type FROM artifact
 
 -- name: finish_task
 -- The fence: no row when the token no longer holds.
-UPDATE task SET state = 'done', ended_at = now(), lease_until = NULL, code = NULL, detail = NULL
- WHERE id = %(task)s AND token = %(token)s AND state = 'running'
-RETURNING id;
+WITH finished AS (
+    UPDATE task SET state = 'done', ended_at = now(), lease_until = NULL, code = NULL, detail = NULL
+     WHERE id = %(task)s AND token = %(token)s AND state = 'running'
+    RETURNING id
+), closed AS (
+    UPDATE attempt SET ended_at = now(), outcome = 'done' FROM finished f
+     WHERE task_id = f.id AND token = %(token)s AND attempt.ended_at IS NULL
+)
+SELECT id FROM finished;
 
 -- name: was_finished
 -- After a commit whose reply was lost: this very token has finished the task.
@@ -63,10 +69,11 @@ UPDATE attempt SET ended_at = now(), outcome = %(outcome)s, cause = %(cause)s
  WHERE task_id = %(task)s AND token = %(token)s AND ended_at IS NULL;
 
 -- name: insert_output
-INSERT INTO output (document_id, run, stage, page, token, engine, facts)
-VALUES (%(document)s, %(run)s, %(stage)s, %(page)s, %(token)s, %(engine)s, %(facts)s);
-
--- name: insert_artifacts
+-- With its artifacts, which refer to it: that is checked at the statement's end.
+WITH output AS (
+    INSERT INTO output (document_id, run, stage, page, token, engine, facts)
+    VALUES (%(document)s, %(run)s, %(stage)s, %(page)s, %(token)s, %(engine)s, %(facts)s)
+)
 INSERT INTO artifact (document_id, run, kind, page, stage, task_page, key, sha256, size, media_type)
 SELECT %(document)s, %(run)s, a.kind, a.page, %(stage)s, %(page)s, a.key, decode(a.sha256, 'hex'),
        a.size, a.media_type

@@ -40,16 +40,17 @@ SELECT %(tenant)s, %(document)s, %(run)s, %(stage)s, p, %(pool)s, %(priority)s, 
   FROM unnest(%(pages)s::integer[]) AS p
     ON CONFLICT ON CONSTRAINT task_unit DO NOTHING;
 
--- name: insert_tenant_pool
--- The tenant's place in a pool's line; it is there from the first task on.
-INSERT INTO tenant_pool (tenant_id, pool)
-SELECT %(tenant)s, %(pool)s
- WHERE NOT EXISTS (SELECT FROM tenant_pool WHERE tenant_id = %(tenant)s AND pool = %(pool)s)
-    ON CONFLICT DO NOTHING;
-
 -- name: mark_backlogged
--- Touches the row only when it is not marked, so that commits do not queue up behind each other;
--- a race with the pick that clears it is repaired by the dispatcher's sweep.
+-- The tenant's place in a pool's line is there from the first task on. Touches the row only when it
+-- is not marked, so that commits do not queue up behind each other; a race with the pick that clears
+-- it is repaired by the dispatcher's sweep.
+WITH placed AS (
+    INSERT INTO tenant_pool (tenant_id, pool, backlogged, vtime)
+    SELECT %(tenant)s, c.pool, true, c.vtime FROM pool_clock c
+     WHERE c.pool = %(pool)s
+       AND NOT EXISTS (SELECT FROM tenant_pool WHERE tenant_id = %(tenant)s AND pool = %(pool)s)
+        ON CONFLICT DO NOTHING
+)
 UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
   FROM pool_clock c
  WHERE t.tenant_id = %(tenant)s AND t.pool = %(pool)s AND NOT t.backlogged AND c.pool = t.pool;
@@ -65,9 +66,11 @@ UPDATE document
                          WHEN %(reopened)s THEN NULL ELSE expires_at END
  WHERE id = %(document)s AND state = %(from_state)s AND version = %(from_version)s;
 
--- name: insert_event
+-- name: insert_events
 INSERT INTO event (document_id, seq, kind, run, state, data)
-VALUES (%(document)s, %(seq)s, %(kind)s, %(run)s, %(state)s, %(data)s);
+SELECT %(document)s, e.seq, e.kind, e.run, e.state, e.data
+  FROM jsonb_to_recordset(%(events)s) AS e (seq integer, kind text, run integer, state text,
+       data jsonb);
 
 -- name: settle_run
 UPDATE run SET settled_at = now(), outcome = %(outcome)s
