@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from docmill.domain.document import DEFAULT_LANGUAGE, Options, Output, Priority
 from docmill.domain.refusal import BadMetadata, InvalidOption
+from docmill_ingest.asked import Asked
 from docmill_ingest.problem import explained
 
 MAX_METADATA_BYTES: Final = 16 * 2**10
@@ -22,10 +23,8 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_/]{1,31}")
 _PAGES: Final = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
 
-class UploadOptions(BaseModel):
+class UploadOptions(Asked):
     """Options of an upload, in the query or as fields of the form."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str | None = Field(
         None, max_length=4096, description="File name to show; else the one in the request."

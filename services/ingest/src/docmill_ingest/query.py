@@ -5,11 +5,12 @@ import binascii
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from docmill.adapters.postgres.documents import Filter
 from docmill.domain.document import ArtifactKind, State
 from docmill.domain.refusal import InvalidCursor, InvalidOption
+from docmill_ingest.asked import Asked
 from docmill_ingest.options import json_object
 
 MAX_WAIT_SECONDS = 60
@@ -28,15 +29,11 @@ class ThumbnailSize(StrEnum):
         return ArtifactKind(f"thumbnail_{self.value}")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
 class DocumentPath(BaseModel):
     document: UUID = Field(description="The document's id.")
 
 
-class HoldQuery(_Strict):
+class HoldQuery(Asked):
     reason: str = Field(
         min_length=1, max_length=1000, pattern=r"^[^\x00]*$", description="Shown in the document."
     )
@@ -46,7 +43,7 @@ class BatchPath(BaseModel):
     batch: UUID = Field(description="The batch's id.")
 
 
-class BatchQuery(_Strict):
+class BatchQuery(Asked):
     name: str = Field(
         "", max_length=255, pattern=r"^[^\x00]*$", description="What people call the batch."
     )
@@ -59,7 +56,7 @@ class PagePath(DocumentPath):
     page: int = Field(ge=1, le=1_000_000, description="The page's number, from 1.")
 
 
-class WaitQuery(_Strict):
+class WaitQuery(Asked):
     wait: float | None = Field(
         None,
         ge=0,
@@ -69,21 +66,21 @@ class WaitQuery(_Strict):
     )
 
 
-class EventsQuery(_Strict):
+class EventsQuery(Asked):
     after: int = Field(0, ge=0, le=2**31 - 1, description="Only events after this `seq`.")
 
 
-class ThumbnailQuery(_Strict):
+class ThumbnailQuery(Asked):
     size: ThumbnailSize = Field(ThumbnailSize.MEDIUM, description="128, 400 or 1024 px.")
 
 
-class PageThumbnailQuery(_Strict):
+class PageThumbnailQuery(Asked):
     size: ThumbnailSize = Field(
         ThumbnailSize.SMALL, description="Page 1 has every size, the others only `small`."
     )
 
 
-class ListQuery(_Strict):
+class ListQuery(Asked):
     state: str | None = Field(None, max_length=128, description="States by commas: ready,failed")
     name: str | None = Field(
         None,

@@ -115,7 +115,7 @@ class S3Blobs:
         """Store a body of up to one part in one request, a larger one as multipart."""
         first = _read_part(body, self._part_bytes)
         if len(first) < self._part_bytes:
-            return self._verified(self._put_whole(key, first, media_type))
+            return self._put_whole(key, first, media_type, verified=True)
         return self._put_parts(key, first, body, media_type)
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
@@ -231,19 +231,24 @@ class S3Blobs:
         except BlobMissing as error:
             raise StoreDown(f"the bucket {self._bucket} is gone") from error
 
-    def _put_whole(self, key: str, content: bytes | bytearray, media_type: str) -> Stored:
-        sha256 = hashlib.sha256(content)
+    def _put_whole(
+        self, key: str, content: bytes | bytearray, media_type: str, *, verified: bool = False
+    ) -> Stored:
+        sha256, md5 = hashlib.sha256(content), hashlib.md5(content, usedforsecurity=False)
         with translated(key):
-            self._client.put_object(
+            answer = self._client.put_object(
                 Bucket=self._bucket,
                 Key=key,
                 Body=cast("bytes", content),
                 ContentType=media_type,
-                ContentMD5=_md5(content),
+                ContentMD5=base64.b64encode(md5.digest()).decode(),
                 Metadata={"sha256": sha256.hexdigest()},
                 **self._encrypted,
             )
-        return Stored(key=key, size=len(content), sha256=sha256.digest())
+        stored = Stored(key=key, size=len(content), sha256=sha256.digest())
+        # An ETag is the MD5 of what the server has stored, unless it encrypts with keys of its own.
+        told = answer.get("ETag", "").strip('"') == md5.hexdigest()
+        return self._verified(stored) if verified and not told else stored
 
     def _put_parts(self, key: str, first: bytearray, body: Source, media_type: str) -> Stored:
         with translated(key):

@@ -82,7 +82,11 @@ class PostgresIntake:
         the sweeper was faster, and what `admit` raises of a batch. After DatabaseDown the outcome
         is unknown: repeat with the same idempotency key.
         """
-        accepted = self._database.run(lambda c: _accept(c, upload, idempotency))
+        try:
+            accepted = self._database.run(lambda c: _accept(c, upload, idempotency))
+        except _Overflow:
+            self.discard(upload.key)
+            return Accepted(Acceptance.OVER_QUOTA, upload.document)
         self._database.bell.ring(READY)
         return accepted
 
@@ -96,18 +100,17 @@ def _accept(connection: Connection, upload: Upload, idempotency: Idempotency | N
     if idempotency and (answer := _repeated(connection, parameters, idempotency)):
         connection.execute(SQL["discard_blob"], parameters)
         return answer
-    if _overflows(connection, parameters):
-        connection.execute(SQL["discard_blob"], parameters)
-        if idempotency:
-            connection.execute(_FORGET, (upload.tenant, idempotency.key))
-        return Accepted(Acceptance.OVER_QUOTA, upload.document)
     if connection.execute(SQL["blob_live"], parameters).rowcount != 1:
         raise UploadExpired(upload.key)
     _open(connection, upload, parameters)
+    # Last, for the tenant's other uploads wait from here to the commit.
+    if _overflows(connection, parameters):
+        raise _Overflow
     return Accepted(Acceptance.ACCEPTED, upload.document)
 
 
-_FORGET: Final = "DELETE FROM idempotency WHERE tenant_id = %s AND key = %s"
+class _Overflow(Exception):
+    """The tenant's storage is full: nothing of the transaction may stay."""
 
 
 def _repeated(
@@ -128,7 +131,7 @@ def _repeated(
 
 
 def _overflows(connection: Connection, parameters: dict[str, Any]) -> bool:
-    connection.execute(SQL["lock_tenant"], parameters)
+    connection.execute(SQL["lock_tenant"], parameters)  # its own statement: the sum sees the rest
     row = connection.execute(SQL["storage_overflows"], parameters).fetchone()
     return bool(row and row["yes"])
 

@@ -37,9 +37,10 @@ UPDATE blob SET state = 'live', expires_at = NULL, reserved = 0
 SELECT FROM tenant WHERE id = %(tenant)s FOR NO KEY UPDATE;
 
 -- name: storage_overflows
+-- With the document that was just inserted.
 SELECT coalesce((SELECT sum(size) FROM document
                   WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)
-       + %(size)s > t.max_storage_bytes AS yes FROM tenant t WHERE t.id = %(tenant)s;
+       > t.max_storage_bytes AS yes FROM tenant t WHERE t.id = %(tenant)s;
 
 -- name: insert_document
 INSERT INTO document (id, tenant_id, version, name, declared_type, size, sha256, key, priority,
