@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare fairness cancelling coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare bench fairness cancelling coverage gate \
 	check lint types imports fmt verify generate images requirements release upgrade
 
 ##@ See it work
@@ -76,6 +76,9 @@ soak: setup ## Producers and a seeded schedule of faults; ARGS="--minutes 30 --s
 
 compare: setup ## The same tasks and faults through stock Dramatiq and through docmill
 	$(BIN)/python -m loadtests.comparison $(ARGS)
+
+bench: setup ## Everything against its bare baseline; ARGS="--quick stack ledger" for less, --publish to write the docs
+	$(BIN)/python -m loadtests.bench $(ARGS)
 
 fairness: setup ## What fairness promises, in figures: floods, shares, rates, the cost of a tick
 	$(WITH_SERVERS) $(BIN)/python -m loadtests.fairness $(ARGS)

@@ -1,0 +1,125 @@
+"""What a long scan takes of an OCR worker's memory: `python -m loadtests.bench.memory`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import pikepdf
+import psutil
+
+from deploy.local.stack import Stack
+from docmill.ops.logging import configure
+from docmill.testing.documents import scanned_pdf
+from loadtests.bench import report
+from loadtests.bench.measure import Goal
+from loadtests.bench.stack import lift_quota
+from tests.stack.flow import END, Caller, caller, inspector
+from tests.stack.wait import until
+from tests.stack.whole import whole_stack
+
+DPI: Final = 300
+DISTINCT: Final = 5  # pages; the others repeat them, so that the file stays small
+MOST: Final = 200  # MB, of a slot: the worker and its child
+GROWTH: Final = 1.1  # of the last third's median over the second's: flat
+EVERY: Final = 0.5  # seconds between looks
+
+
+def main() -> int:
+    """Read a document of so many pages each; print memory over time and the verdicts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pages", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--json", type=Path, default=Path(".local/bench-memory.json"))
+    arguments = parser.parse_args()
+    configure("bench", "WARNING")
+    found = report.Results(arguments.json, quick=False)
+    with whole_stack(DOCMILL_SLOTS="1") as stack, caller(stack) as client:
+        lift_quota(stack)
+        with inspector(stack) as inspect:
+            inspect.rows("UPDATE tenant SET max_file_bytes = 1000000000 RETURNING id")
+        for count in arguments.pages:
+            result = _watched(stack, client, count)
+            found.add("memory", result)
+            print(told(result), flush=True)
+    return 0
+
+
+def told(result: dict[str, Any]) -> str:
+    """Some moments of the run as text."""
+    series = result["series"]
+    lines = ["", result["name"], "seconds  pages  worker MB  child MB"]
+    for at in range(0, len(series), max(1, len(series) // 12)):
+        seconds, pages, worker, child = series[at]
+        lines.append(f"{seconds:7.0f}  {pages:5.0f}  {worker:9.0f}  {child:8.0f}")
+    return "\n".join([*lines, *(report.goal_line(goal) for goal in result["goals"])])
+
+
+def _watched(stack: Stack, client: Caller, count: int) -> dict[str, Any]:
+    document = client.upload(_scan(count), f"{count}.pdf")
+    series: list[tuple[float, float, float, float]] = []
+    began = time.monotonic()
+
+    def ended() -> bool:
+        found = client.get(document)
+        pages = float(found["progress"]["done"]) if found.get("progress") else 0.0
+        series.append((time.monotonic() - began, pages, *_memory(stack)))
+        return found["state"] in END
+
+    until(ended, within=7200, every=EVERY)
+    if (state := client.get(document)["state"]) != "ready":
+        raise RuntimeError(f"the document of {count} pages ended {state}")
+    return _result(count, series)
+
+
+def _result(count: int, series: Sequence[tuple[float, float, float, float]]) -> dict[str, Any]:
+    totals = sorted(worker + child for _, _, worker, child in series)
+    third = len(series) // 3
+    middle, last = (_middle(series[at : at + third]) for at in (third, 2 * third))
+    arms = [{"name": "slot", "most_mb": totals[-1], "growth": last / middle}]
+    goals = [
+        Goal(arm="slot", figure="most_mb", most=MOST),
+        Goal(arm="slot", figure="growth", most=GROWTH),
+    ]
+    return {
+        "name": f"memory: a scan of {count} pages, A4 at {DPI} dpi, one slot",
+        "series": [[round(value, 1) for value in row] for row in _thinned(series)],
+        "arms": arms,
+        "goals": [goal.judged(arms) for goal in goals],
+    }
+
+
+def _middle(series: Sequence[tuple[float, float, float, float]]) -> float:
+    totals = sorted(worker + child for _, _, worker, child in series)
+    return totals[len(totals) // 2]
+
+
+def _thinned(series: Sequence[Any], most: int = 200) -> Iterator[Any]:
+    yield from series[:: max(1, len(series) // most)]
+
+
+def _memory(stack: Stack) -> tuple[float, float]:
+    """MB resident of the OCR worker and of its largest child."""
+    worker = psutil.Process(stack.services["ocr"].process.pid)
+    sizes = [0.0]
+    for child in worker.children(recursive=True):
+        with suppress(psutil.Error):  # it was replaced at this moment
+            sizes.append(child.memory_info().rss / 2**20)
+    return worker.memory_info().rss / 2**20, max(sizes)
+
+
+def _scan(count: int) -> bytes:
+    """Repeat some scanned pages; their pictures are in the file once."""
+    file = BytesIO()
+    with pikepdf.open(BytesIO(scanned_pdf(min(count, DISTINCT), DPI))) as pdf:
+        for number in range(DISTINCT, count):
+            pdf.pages.append(pdf.pages[number % DISTINCT])
+        pdf.save(file)
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

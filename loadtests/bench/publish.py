@@ -1,0 +1,79 @@
+"""The last results as a page of the reference, with a plot of each section."""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
+
+from deploy.local.run_tests import ROOT
+from loadtests.bench import report
+from loadtests.bench.plot import Bar, bars
+
+PAGE: Final = ROOT / "docs" / "reference" / "performance.md"
+FOLDER: Final = PAGE.with_suffix("")
+HEAD: Final = """# Performance
+
+Every figure has its bare baseline beside it, run in turns in the same run. `make bench` measures
+all of it again, `make bench ARGS=--quick` its order of magnitude in minutes,
+`make bench ARGS="stack ledger"` some of it; `--publish` writes this page, its plots and
+[the figures as JSON](performance/figures.json) anew. `python -m loadtests.bench.memory` watches an
+OCR slot over a scan of a thousand pages.
+
+A figure is the median of the rounds, in brackets the least and the most. *CPU* counts the processor
+time of everybody who took part, PostgreSQL, RabbitMQ and the store included; on a machine that does
+other work meanwhile it is the figure to go by. The first row of a table is the baseline; *÷ bare*
+tells how many times as fast, or as thrifty, as it a row is.
+"""
+
+
+def write(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the page, its plots and its JSON."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.glob("*.svg"):
+        old.unlink()
+    text = json.dumps(results, indent=1, sort_keys=True) + "\n"
+    (FOLDER / "figures.json").write_text(text)
+    PAGE.write_text("\n".join([HEAD, *chain.from_iterable(map(_section, results.items()))]))
+
+
+def _section(named: tuple[str, Mapping[str, Any]]) -> Iterator[str]:
+    section, results = named
+    yield f"## {section.capitalize()}\n"
+    for number, result in enumerate(results.values(), 1):
+        plot = FOLDER / f"{section}-{number}.svg"
+        plot.write_text(_plot(result))
+        yield from _comparison(result, f"{FOLDER.name}/{plot.name}")
+
+
+def _comparison(result: Mapping[str, Any], plot: str) -> Iterator[str]:
+    title = _title(result)
+    yield f"### {title}\n"
+    yield f"![{title}]({plot})\n"
+    yield from report.markdown(result)
+    yield ""
+    yield from (f"- {line}" for line in report.told(result))
+    yield f"\n{result['note']} {_circumstances(result)}\n"
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    name: str = result["name"].partition(": ")[2]
+    return name[:1].upper() + name[1:]
+
+
+def _circumstances(result: Mapping[str, Any]) -> str:
+    """What to know before one believes the figures."""
+    kind = " (`--quick`: few rounds, the order of magnitude only)" if result["quick"] else ""
+    rounds = f"{result['rounds']} round{'s' if result['rounds'] > 1 else ''}{kind}"
+    return (
+        f"{rounds}, {result['at']}, {result['machine']}, load average before {result['load']:.1f}."
+    )
+
+
+def _plot(result: Mapping[str, Any]) -> str:
+    """Compare processor time where every arm has it, else speed."""
+    arms = result["arms"]
+    figure = "cpu_ratio" if all("cpu_ratio" in arm for arm in arms) else "ratio"
+    rows = [Bar(arm["name"], **arm[figure]) for arm in arms]
+    floors = (goal["least"] for goal in result["goals"] if goal["figure"] == f"{figure}.median")
+    what = "work a second of processor" if figure == "cpu_ratio" else "speed"
+    return bars(f"{_title(result)}: {what} ÷ bare", rows, next(floors, None))

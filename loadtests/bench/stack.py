@@ -1,0 +1,149 @@
+"""The whole stack against what a user would run instead, on the same pages, on all cores."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from deploy.local.stack import Stack
+from docmill.work.settings import cores
+from loadtests.bench import corpus, processor
+from loadtests.bench.measure import Arm, Comparison, Goal, Sample, timed
+from loadtests.bench.size import Size
+from tests.stack.flow import caller, inspector
+from tests.stack.wait import until
+from tests.stack.whole import whole_stack
+
+TENANTS: Final = 3
+FLOORS: Final[Mapping[Callable[[int], bytes], float]] = {
+    corpus.dense: 1.35,
+    corpus.few_lines: 1.6,
+    corpus.scan: 1.7,
+}
+LIVE: Final = "SELECT count(*) FROM document WHERE state IN ('received', 'processing')"
+OPEN: Final = "SELECT count(*) FROM task WHERE state IN ('scheduled', 'ready', 'queued', 'running')"
+ONE_THREAD: Final = os.environ | {"OMP_THREAD_LIMIT": "1"}
+
+
+def results(size: Size) -> Iterator[dict[str, Any]]:
+    """Measure every kind of page."""
+    with TemporaryDirectory() as folder, whole_stack() as stack:
+        keys = [stack.make_tenant(f"load-{number}", "standard") for number in range(TENANTS)]
+        lift_quota(stack)
+        for name, kind in corpus.KINDS.items():
+            count = size.of(quick=8, full=80 if kind is not corpus.few_lines else 200)
+            paths = corpus.write(Path(folder), kind, count)
+            docmill(stack, keys, paths[: 2 * cores()])
+            yield _comparison(name, stack, keys, paths, FLOORS[kind]).measure(
+                size.of(quick=1, full=5)
+            )
+
+
+def _comparison(
+    name: str, stack: Stack, keys: Sequence[str], paths: Sequence[Path], floor: float
+) -> Comparison:
+    arms = [
+        Arm("tesseract CLI, one a core", lambda: cli(paths)),
+        Arm("docmill", lambda: docmill(stack, keys, paths)),
+        Arm("bare tesserocr, one process a core", lambda: engines(paths)),
+    ]
+    if shutil.which("ocrmypdf", path=_path()):
+        arms.append(Arm("OCRmyPDF, one file of all pages", lambda: ocrmypdf(paths)))
+    return Comparison(
+        name=f"whole stack: {name}",
+        unit="page",
+        warm=False,  # it takes minutes
+        arms=arms,
+        goals=[Goal(arm="docmill", figure="ratio.median", least=floor)],
+        note=f"{len(paths)} one-page documents of {TENANTS} tenants, every output on.",
+    )
+
+
+def docmill(stack: Stack, keys: Sequence[str], paths: Sequence[Path]) -> Sample:
+    """Send the pages in turn from each tenant, until the last is ready and nothing is left to do.
+
+    The time ends with the last `ready`; the processor time includes thumbnails made later.
+    """
+    senders = [(key, paths[index :: len(keys)]) for index, key in enumerate(keys)]
+    with inspector(stack) as inspect:
+        before, own = processor.of_stack(stack), processor.here()
+        began = time.perf_counter()
+        with ThreadPoolExecutor(len(keys)) as pool:
+            sent = list(pool.map(lambda each: _upload(stack, *each), senders))
+        until(lambda: not inspect.count(LIVE), within=3600, every=0.1)
+        took = time.perf_counter() - began
+        until(lambda: not inspect.count(OPEN), within=600, every=0.1)
+        shares = processor.between(before, processor.of_stack(stack))
+        shares["client"] = processor.here() - own
+        inspect.assert_each_ended_once([each for some in sent for each in some])
+    return Sample(units=len(paths), seconds=took, cpu=sum(shares.values()), shares=shares)
+
+
+def _upload(stack: Stack, key: str, paths: Sequence[Path]) -> list[str]:
+    with caller(stack, key) as client:
+        # a name of its own each time, or the idempotency key would give the last round's answer
+        return [
+            client.upload(path.read_bytes(), f"{time.monotonic_ns()}-{path.name}") for path in paths
+        ]
+
+
+def cli(paths: Sequence[Path]) -> Sample:
+    """Run the tesseract program over all files, as many at once as there are cores."""
+    command = ["tesseract", "@", "@", "-l", "eng", "txt", "hocr", "pdf"]
+    return timed(
+        lambda: _each(["xargs", "-P", str(cores()), "-I@", *command], paths), processor.here
+    )
+
+
+def engines(paths: Sequence[Path]) -> Sample:
+    """Run a loop around a loaded engine in one process a core; text and boxes, no other output."""
+    command = ["xargs", "-P", str(cores()), "-n", str(-(-len(paths) // cores()))]
+    loop = [sys.executable, "-m", "loadtests.bench.bare"]
+    return timed(lambda: _each([*command, *loop], paths), processor.here)
+
+
+def ocrmypdf(paths: Sequence[Path]) -> Sample:
+    """Run OCRmyPDF once over one PDF of all pages; the making of that PDF is not counted."""
+    import img2pdf  # noqa: PLC0415 - only where the program is installed, which brings it
+
+    with TemporaryDirectory() as folder:
+        joined = Path(folder) / "all.pdf"
+        joined.write_bytes(img2pdf.convert([str(path) for path in paths]) or b"")
+        program = shutil.which("ocrmypdf", path=_path()) or ""
+        flags = ["--output-type", "pdf", "--optimize", "0", "--jobs", str(cores()), "-l", "eng"]
+        flags += ["--sidecar", f"{folder}/text.txt"]
+
+        def run() -> float:
+            _run([program, *flags, str(joined), f"{folder}/out.pdf"])
+            return len(paths)
+
+        return timed(run, processor.here)
+
+
+def lift_quota(stack: Stack) -> None:
+    """Let every tenant keep as much as a bench uploads."""
+    with inspector(stack) as inspect:
+        inspect.rows(
+            "UPDATE tenant SET max_storage_bytes = 1000000000000, max_pages = 1000 RETURNING id"
+        )
+
+
+def _each(command: Sequence[str], paths: Sequence[Path]) -> float:
+    _run(command, "\n".join(str(path) for path in paths))
+    return len(paths)
+
+
+def _run(command: Sequence[str], told: str = "") -> None:
+    subprocess.run(
+        command, check=True, input=told, text=True, stderr=subprocess.DEVNULL, env=ONE_THREAD
+    )
+
+
+def _path() -> str:
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
