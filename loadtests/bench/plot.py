@@ -70,7 +70,7 @@ def _floor(drawing: Element, floor: float, scale: float, height: int) -> None:
     _text(drawing, x, _HEAD - 8, f"floor {floor:g}", anchor="middle", colour=_FLOOR)
 
 
-def _text(  # noqa: PLR0913 - what a text needs
+def _text(
     drawing: Element,
     x: float,
     y: float,

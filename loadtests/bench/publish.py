@@ -20,9 +20,10 @@ all of it again, `make bench ARGS=--quick` its order of magnitude in minutes,
 OCR slot over a scan of a thousand pages.
 
 A figure is the median of the rounds, in brackets the least and the most. *CPU* counts the processor
-time of everybody who took part, PostgreSQL, RabbitMQ and the store included; on a machine that does
-other work meanwhile it is the figure to go by. The first row of a table is the baseline; *÷ bare*
-tells how many times as fast, or as thrifty, as it a row is.
+time of everybody who took part, PostgreSQL, RabbitMQ and the store included. On a machine that does
+other work meanwhile it is the figure to go by, for *speed* then favours who runs more processes.
+The first row of a table is the baseline; *÷ bare* tells how many times as fast, or as thrifty (work
+done in a second of processor), as it a row is. Plots show thrift where it was measured, else speed.
 """
 
 
@@ -50,8 +51,8 @@ def _comparison(result: Mapping[str, Any], plot: str) -> Iterator[str]:
     yield f"### {title}\n"
     yield f"![{title}]({plot})\n"
     yield from report.markdown(result)
-    yield ""
-    yield from (f"- {line}" for line in report.told(result))
+    if told := report.told(result):
+        yield "\n" + "\n".join(f"- {line}" for line in told)
     yield f"\n{result['note']} {_circumstances(result)}\n"
 
 
@@ -75,5 +76,5 @@ def _plot(result: Mapping[str, Any]) -> str:
     figure = "cpu_ratio" if all("cpu_ratio" in arm for arm in arms) else "ratio"
     rows = [Bar(arm["name"], **arm[figure]) for arm in arms]
     floors = (goal["least"] for goal in result["goals"] if goal["figure"] == f"{figure}.median")
-    what = "work a second of processor" if figure == "cpu_ratio" else "speed"
+    what = "thrift" if figure == "cpu_ratio" else "speed"
     return bars(f"{_title(result)}: {what} ÷ bare", rows, next(floors, None))

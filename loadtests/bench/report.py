@@ -11,7 +11,7 @@ import psutil
 
 _LEAST_SHARE: Final = 0.05  # ms; less is not worth a word
 _WHOLE: Final = 100  # from here on without decimals
-_COLUMNS: Final = ("", "a second", "CPU ms", "p95 ms", "speed ÷ bare", "CPU ÷ bare")
+_COLUMNS: Final = ("", "a second", "CPU ms", "p95 ms", "speed ÷ bare", "thrift ÷ bare")
 
 
 class Results:
