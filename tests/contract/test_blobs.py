@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -46,6 +47,22 @@ class TestS3(BlobsContract):
         (upload,) = blobs.open_uploads("k")
         blobs.abort(upload)
         blobs.abort(upload)
+        client.close()
+
+    def test_an_upload_that_the_store_describes_otherwise_is_looked_at(
+        self, blobs: S3Blobs, blob_settings: StoreSettings
+    ) -> None:
+        client = connect(blob_settings)
+
+        def lose(parsed: dict[str, Any], **_: object) -> None:
+            parsed["ETag"] = '"of something else"'
+            client.delete_object(Bucket=blob_settings.s3_bucket, Key="k")
+
+        liar = connect(blob_settings)
+        liar.meta.events.register("after-call.s3.PutObject", lose)
+        with pytest.raises(StoreDown):
+            S3Blobs(liar, blob_settings.s3_bucket).put("k", io.BytesIO(b"x"), media_type="x/y")
+        liar.close()
         client.close()
 
 
