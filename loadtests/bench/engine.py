@@ -1,5 +1,6 @@
 """One page at a time through each way to call the engine."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ EXTENSIONS = ("txt", "hocr", "pdf")
 
 def results(size: Size) -> Iterator[dict[str, Any]]:
     """Measure every kind of page."""
+    os.environ |= ONE_THREAD  # pytesseract hands on our environment
     with TemporaryDirectory() as folder, apart(Stage.RECOGNISE) as child:
         for name, kind in corpus.KINDS.items():
             paths = corpus.write(Path(folder), kind, size.of(quick=2, full=6))

@@ -91,7 +91,9 @@ def _ledger(made: Desk, url: str, size: Size) -> Iterator[dict[str, Any]]:
 def _claims(made: Desk, url: str, batch: int) -> Comparison:
     def ours() -> Sample:
         hints = _queued(made, batch)
-        return _crowd([partial(made.claim, each) for each in hints], lambda work: work())
+        taken = _crowd([partial(made.claim, each) for each in hints], lambda work: work())
+        _clear(made, hints)
+        return taken
 
     return Comparison(
         name=f"ledger: claim by {CONSUMERS} consumers",
@@ -164,9 +166,11 @@ def _ticks(made: Desk, url: str, batch: int) -> Comparison:
 
 def _whole_path(made: Desk, url: str, batch: int) -> Comparison:
     def ours() -> Sample:
+        latencies: list[float] = []
         for _ in range(batch):
             made.accept()
-        return _timed([partial(_one, made)] * batch)
+            latencies += _timed([partial(_one, made)]).latencies
+        return Sample(units=batch, seconds=sum(latencies), latencies=latencies)
 
     def bare() -> Sample:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -187,9 +191,10 @@ def _whole_path(made: Desk, url: str, batch: int) -> Comparison:
 
 
 def _one(made: Desk) -> None:
+    """Bring the one task that waits from its acceptance to its end."""
     made.dispatch.glance()
-    for dispatched in made.pick(Pool.VALIDATOR):
-        _commit(made, made.claim(dispatched))
+    (dispatched,) = made.dispatch.pick(Pool.VALIDATOR)
+    _commit(made, made.claim(dispatched))
 
 
 def _commit(made: Desk, claim: Claim) -> None:

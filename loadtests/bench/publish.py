@@ -25,6 +25,10 @@ other work meanwhile it is the figure to go by, for *speed* then favours who run
 The first row of a table is the baseline; *÷ bare* tells how many times as fast, or as thrifty (work
 done in a second of processor), as it a row is. Plots show thrift where it was measured, else speed.
 """
+BUSY: Final = """A speed reached, or missed, in a quick run or under a load above the number of
+cores proves nothing yet: look at the thrift beside it, and measure again on a machine that has
+nothing else to do.
+"""
 
 
 def write(results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -34,7 +38,21 @@ def write(results: Mapping[str, Mapping[str, Any]]) -> None:
         old.unlink()
     text = json.dumps(results, indent=1, sort_keys=True) + "\n"
     (FOLDER / "figures.json").write_text(text)
-    PAGE.write_text("\n".join([HEAD, *chain.from_iterable(map(_section, results.items()))]))
+    sections = chain.from_iterable(map(_section, results.items()))
+    PAGE.write_text("\n".join([HEAD, *_floors(results), *sections]))
+
+
+def _floors(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Every floor in one table."""
+    yield "## Floors\n"
+    yield BUSY
+    yield "| what | figure | floor | reached | |"
+    yield "| --- | --- | --- | --- | --- |"
+    for result in chain.from_iterable(section.values() for section in results.values()):
+        kind = "quick, " if result["quick"] else ""
+        when = f"{kind}load {result['load']:.1f}"
+        yield from (report.floor_row(result["name"], goal, when) for goal in result["goals"])
+    yield ""
 
 
 def _section(named: tuple[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -104,6 +104,13 @@ def goal_line(goal: Mapping[str, Any]) -> str:
     return f"floor: {goal['arm']}, {goal['figure']} {goal['bound']}: {reached}"
 
 
+def floor_row(name: str, goal: Mapping[str, Any], when: str) -> str:
+    """A floor as a row in Markdown: what, figure, bound, reached, verdict."""
+    verdict = f"{'met' if goal['met'] else '**missed**'} ({when})"
+    figure = f"{goal['arm']}: {goal['figure']}"
+    return f"| {' | '.join([name, figure, goal['bound'], _number(goal['value']), verdict])} |"
+
+
 def _shares(arm: Mapping[str, Any]) -> str:
     shares = sorted(arm["shares_ms"].items(), key=lambda each: -each[1])
     parts = [f"{name} {_number(ms)} ms" for name, ms in shares if ms >= _LEAST_SHARE]
