@@ -27,6 +27,13 @@ class Guard:
 
 GUARDS = [
     Guard(
+        "the lock of the tenant",
+        f"{POSTGRES}/accept.py",
+        '    connection.execute(SQL["lock_tenant"], parameters)',
+        "    ",
+        "tests/integration/test_ledger_races.py",
+    ),
+    Guard(
         "the fence",
         f"{POSTGRES}/sql/ledger.sql",
         "WHERE id = %(task)s AND token = %(token)s AND state = 'running'\n    RETURNING id",

@@ -6,12 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
 
+import psycopg
 import pytest
 
+from docmill.adapters.postgres.accept import Acceptance
 from docmill.adapters.postgres.lifecycle import Answer
 from docmill.domain.errors import LostClaim
 from docmill.domain.task import Claim, Pool, Stage
 from tests.stack.ledger import TENANT, Desk, desk, product
+from tests.stack.wait import until
 
 ROUNDS = 30
 
@@ -127,6 +130,25 @@ def test_uploads_at_once_never_overflow_the_storage(ledger: Desk) -> None:
     answers = at_once(*(ledger.accept for _ in range(8)))
     accepted = [each for each in answers if getattr(each, "acceptance", "") == "accepted"]
     assert len(accepted) == 2
+
+
+def test_an_upload_waits_for_another_of_its_tenant_before_it_sums_up(
+    ledger: Desk, database_url: str
+) -> None:
+    ledger.do("UPDATE tenant SET max_storage_bytes = 25")
+    held = ledger.accept().document  # 10 bytes
+
+    def waits() -> bool:
+        waiting = "wait_event_type = 'Lock' AND datname = current_database()"
+        return bool(ledger.do(f"SELECT 1 FROM pg_stat_activity WHERE {waiting}"))
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url) as other:
+        other.execute("SELECT FROM tenant WHERE id = %s FOR NO KEY UPDATE", (TENANT,))
+        other.execute("UPDATE document SET size = 20 WHERE id = %s", (held,))
+        upload = pool.submit(ledger.accept)
+        until(lambda: upload.done() or waits())
+        other.commit()
+        assert upload.result().acceptance is Acceptance.OVER_QUOTA
 
 
 def test_everything_at_once_ends_ready_without_a_gap(ledger: Desk) -> None:
