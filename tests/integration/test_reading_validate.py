@@ -17,8 +17,9 @@ from docmill.domain.rejection import (
     UnsupportedType,
 )
 from docmill.testing import documents
+from docmill.testing.scoring import error_rate
 from docmill_ocr.recognise import Recognise
-from tests.stack.reading import Mill, error_rate
+from tests.stack.reading import Mill
 
 
 @pytest.fixture(scope="module")
