@@ -76,6 +76,6 @@ def _facts(page: PageText, reading: Reading) -> dict[str, object]:
         "confidence": None if confidence is None else round(confidence, 1),
         "words": len(page.words),
         "rotation": page.rotation,
-        "skew": round(reading.skew, 1),
+        "skew": round(reading.page.skew, 1),
         "strategy": reading.strategy,
     }

@@ -20,8 +20,20 @@ class Strategy(StrEnum):
     PLAIN = "plain"
     BLANK = "blank"  # one flat colour: the engine was not asked
     TURNED = "turned"
-    SMOOTHED = "smoothed"
+    UNTOUCHED = "untouched"  # the page as it came, where what had been mended read badly
     ENLARGED = "enlarged"
+
+
+class Step(StrEnum):
+    """What was done to a page's pixels before they were read."""
+
+    EVENED = "evened"  # uneven light
+    SMOOTHED = "smoothed"  # grain
+    DESPECKLED = "despeckled"  # single black and white pixels
+    SHARPENED = "sharpened"  # blur
+    ENLARGED = "enlarged"  # letters too small to read
+    TURNED = "turned"  # by 90, 180 or 270 degrees
+    LEVELED = "leveled"  # lines that rose or fell
 
 
 @dataclass(frozen=True, slots=True)

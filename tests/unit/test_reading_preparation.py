@@ -1,0 +1,58 @@
+"""What is done to a page before it is read, and what is not."""
+
+from typing import Final
+
+import numpy as np
+import pytest
+
+from docmill.domain.words import Step
+from docmill.testing.degradation import DEGRADATIONS, clean
+from docmill.testing.specimen import Part, specimen
+from docmill_ocr.page_image import View
+from docmill_ocr.preparation import Prepared
+
+MENDED: Final = {
+    "blur": Step.SHARPENED,
+    "gauss": Step.SMOOTHED,
+    "salt": Step.DESPECKLED,
+    "shade": Step.EVENED,
+    "photo": Step.EVENED,
+    "skew": Step.LEVELED,
+    "low dpi": Step.ENLARGED,
+}
+
+
+def view(kind: str, number: int) -> View:
+    degrade = DEGRADATIONS.get(kind, clean)
+    made = specimen(Part.HELD_OUT, kind, degrade, number)
+    return View(pixels=made.pixels, to_page=np.eye(3)[:2], dpi=made.dpi)
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("kind", MENDED)
+def test_a_flaw_is_told_from_the_pixels_and_mended(kind: str, number: int) -> None:
+    assert MENDED[kind] in Prepared.of(view(kind, number)).steps
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("kind", ["clean", "jpeg"])
+def test_a_page_without_a_flaw_that_can_be_mended_is_left_as_it_is(kind: str, number: int) -> None:
+    page = view(kind, number)
+    assert Prepared.of(page).view is page
+
+
+@pytest.mark.parametrize("kind", ["skew", "low dpi"])
+def test_places_on_a_mended_page_are_places_on_the_page(kind: str) -> None:
+    page = view(kind, 0)
+    made = Prepared.of(page).view
+    height, width = made.pixels.shape
+    middle = made.to_page @ (width / 2, height / 2, 1)
+    assert middle == pytest.approx((page.pixels.shape[1] / 2, page.pixels.shape[0] / 2), abs=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 2000), (1500, 3)])
+def test_a_page_smaller_than_what_it_is_judged_by_is_judged(shape: tuple[int, int]) -> None:
+    pixels = np.full(shape, 250, np.uint8)
+    pixels[0, 0] = 0
+    page = View(pixels=pixels, to_page=np.eye(3)[:2], dpi=0)
+    assert Prepared.of(page).view.pixels.shape == shape
