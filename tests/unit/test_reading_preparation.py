@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,6 +40,32 @@ def test_a_flaw_is_told_from_the_pixels_and_mended(kind: str, number: int) -> No
 def test_a_page_without_a_flaw_that_can_be_mended_is_left_as_it_is(kind: str, number: int) -> None:
     page = view(kind, number)
     assert Prepared.of(page).view is page
+
+
+def fine() -> View:
+    """A page at 300 dpi."""
+    page = view("clean", 0)
+    pixels = cv2.resize(page.pixels, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
+    return View(pixels=np.asarray(pixels, np.uint8), to_page=page.to_page, dpi=300)
+
+
+def test_letters_finer_than_reading_needs_are_shrunk_to_what_it_needs() -> None:
+    made = Prepared.of(fine(), ["eng", "fra"])
+    assert made.steps == (Step.SHRUNK,)
+    assert 180 <= made.view.dpi <= 260
+
+
+@pytest.mark.parametrize("languages", [["chi_sim"], ["eng", "ara"]])
+def test_letters_of_dense_scripts_keep_their_pixels(languages: list[str]) -> None:
+    page = fine()
+    assert Prepared.of(page, languages).view is page
+
+
+def test_places_on_a_shrunk_page_are_places_on_the_page() -> None:
+    page = fine()
+    made = Prepared.of(page).view
+    corner = made.to_page @ (made.pixels.shape[1], made.pixels.shape[0], 1)
+    assert corner == pytest.approx((page.pixels.shape[1], page.pixels.shape[0]))
 
 
 @pytest.mark.parametrize("kind", ["skew", "low dpi"])

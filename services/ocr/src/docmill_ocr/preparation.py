@@ -1,5 +1,6 @@
 """Makes a page ready to be read: each step only where a measurement of the page calls for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -16,6 +17,15 @@ Part = tuple[slice, slice]
 _SMALL: Final = 9.0  # pixels of a letter's height; smaller ones are enlarged
 _READABLE: Final = 16.0  # what they are enlarged to
 _MOST_ENLARGED: Final = 3.0
+_LARGE: Final = 18.0  # pixels; the smaller letters of a page at 300 dpi have 18 to 24
+_ENOUGH: Final = 13.0  # what they are shrunk to; a page at 200 dpi has 13 to 16
+_MOST_SHRUNK: Final = 0.5
+# Scripts with more strokes to a letter, or with marks that tell letters apart, by their languages.
+_DENSE: Final = frozenset({
+    *("chi", "jpn", "kor", "amh", "tir", "ara", "fas", "pus", "snd", "uig", "urd", "div", "syr"),
+    *("asm", "ben", "guj", "hin", "kan", "mal", "mar", "nep", "ori", "pan", "san", "sin", "tam"),
+    *("tel", "bod", "dzo", "khm", "lao", "mya", "tha", "yid", "iku"),
+})
 LARGEST_ENLARGED: Final = 6_000_000  # pixels before; memory grows with the square
 
 
@@ -29,7 +39,7 @@ class Prepared:
     ink: float = 0.0  # share of the page
 
     @classmethod
-    def of(cls, view: View) -> Self:
+    def of(cls, view: View, languages: Sequence[str] = ()) -> Self:
         """Measure the page and mend what is wrong with it; a sound page is left as it is."""
         small = prepare.preview(view.pixels)
         background = prepare.paper(small)
@@ -37,7 +47,10 @@ class Prepared:
         page = cls(view=view, ink=float(np.mean(marks)))
         page = page.after(Step.EVENED, prepare.evened(view, background))
         where = measure.busiest(view.pixels, marks)
-        return page.filtered(where).sized(where).leveled(prepare.skew(marks))
+        page = page.filtered(where)
+        heights = measure.letter_heights(page.view.pixels[where])
+        page = page.enlarged(heights[1]) if dense(languages) else page.sized(*heights)
+        return page.leveled(prepare.skew(marks))
 
     def after(self, step: Step, view: View) -> Self:
         """Return the page after a step, the same page where the step did nothing."""
@@ -51,17 +64,28 @@ class Prepared:
             return self.after(Step.DESPECKLED, prepare.despeckled(self.view))
         return self.after(Step.SHARPENED, prepare.sharpened(self.view)) if flaws.blurred else self
 
-    def sized(self, where: Part) -> Self:
-        _, height = measure.letter_heights(self.view.pixels[where])
-        if 0 < height < _SMALL and self.view.pixels.size <= LARGEST_ENLARGED:
-            factor = min(_READABLE / height, _MOST_ENLARGED)
-            return self.after(Step.ENLARGED, prepare.resized(self.view, factor))
-        return self
+    def sized(self, low: float, usual: float) -> Self:
+        """Bring letters of a low and a usual height to what reading needs."""
+        if low < _LARGE or Step.SHARPENED in self.steps:
+            return self.enlarged(usual)
+        factor = max(_ENOUGH / low, _MOST_SHRUNK)
+        return self.after(Step.SHRUNK, prepare.resized(self.view, factor))
+
+    def enlarged(self, height: float) -> Self:
+        if not 0 < height < _SMALL or self.view.pixels.size > LARGEST_ENLARGED:
+            return self
+        factor = min(_READABLE / height, _MOST_ENLARGED)
+        return self.after(Step.ENLARGED, prepare.resized(self.view, factor))
 
     def leveled(self, skew: float) -> Self:
         if not skew:
             return self
         return replace(self.after(Step.LEVELED, prepare.leveled(self.view, skew)), skew=skew)
+
+
+def dense(languages: Sequence[str]) -> bool:
+    """Whether a letter of one of the languages needs more pixels than Latin ones do."""
+    return any(language[:3] in _DENSE for language in languages)
 
 
 def flat(pixels: Pixels) -> bool:

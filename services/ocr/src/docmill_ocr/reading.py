@@ -64,7 +64,7 @@ class Reader:
         """Return the best reading; the common page is recognised exactly once."""
         if flat(prepare.preview(view.pixels)):
             return Reading(page=Prepared(view=view), words=(), strategy=Strategy.BLANK)
-        first = self._look(Prepared.of(view))
+        first = self._look(Prepared.of(view, self.languages))
         if _doubtful(first, first.page.ink):
             return self._best(first, view)
         if _sideways(first.words):  # the engine reads such pages, but does not say so

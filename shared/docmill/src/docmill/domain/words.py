@@ -32,6 +32,7 @@ class Step(StrEnum):
     DESPECKLED = "despeckled"  # single black and white pixels
     SHARPENED = "sharpened"  # blur
     ENLARGED = "enlarged"  # letters too small to read
+    SHRUNK = "shrunk"  # letters finer than reading needs
     TURNED = "turned"  # by 90, 180 or 270 degrees
     LEVELED = "leveled"  # lines that rose or fell
 
