@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -16,7 +17,7 @@ from docmill.domain.rejection import (
     UnknownLanguage,
     UnsupportedType,
 )
-from docmill.domain.words import PageText, Word
+from docmill.domain.words import Doubt, Look, PageText, Step, Strategy, Word
 from docmill_ocr import engines, tessdata, tsv
 from docmill_validator.asked import asked_pages
 
@@ -127,6 +128,17 @@ def test_a_page_is_read_back_as_it_was_written() -> None:
     page = page_of(WORDS)
     assert rendering.read_page(rendering.page_json(page)) == page
     assert rendering.page_json(page) == rendering.page_json(page_of(WORDS))
+
+
+def test_what_was_tried_with_a_page_is_read_back_too() -> None:
+    first = Look(strategy=Strategy.PLAIN, confidence=31.5, doubt=Doubt.LOW_CONFIDENCE, kept=False)
+    second = Look(strategy=Strategy.TURNED, steps=(Step.EVENED, Step.TURNED), confidence=92.0)
+    page = replace(page_of(WORDS), looks=(first, second))
+    assert rendering.read_page(rendering.page_json(page)) == page
+
+
+def test_a_page_looked_at_once_is_written_as_the_release_before_reads_it() -> None:
+    assert "looks" not in json.loads(rendering.page_json(page_of(WORDS)))
 
 
 def test_words_come_with_their_geometry() -> None:

@@ -12,7 +12,7 @@ from docmill.adapters.postgres.documents import PageInfo
 from docmill.domain.document import Document, Event, Output, Priority, State
 from docmill.domain.plan import Source
 from docmill.domain.tenant import Limits, Usage
-from docmill.domain.words import PageText, Word
+from docmill.domain.words import Doubt, PageText, Step, Strategy, Word
 from docmill_ingest.catalogue import remedy
 
 
@@ -208,6 +208,16 @@ class WordBody(BaseModel):
         )
 
 
+class LookBody(BaseModel):
+    """One recognition of a page."""
+
+    strategy: Strategy
+    steps: list[Step] = Field(description="What was done to the page's pixels before, in turn.")
+    confidence: float = Field(description="The mean over characters, 0 without any.")
+    doubt: Doubt | None = Field(description="Why another look followed.")
+    kept: bool = Field(description="Whether the page's words are its words.")
+
+
 class PageBody(BaseModel):
     """One page as read."""
 
@@ -219,6 +229,10 @@ class PageBody(BaseModel):
     engine: str
     rotation: int
     confidence: float | None
+    looks: list[LookBody] = Field(
+        description="The recognitions of the page, in turn; none where one sure look at the page as"
+        " it is was all, or where no OCR was needed."
+    )
     text: str
     words: list[WordBody]
 
@@ -233,6 +247,7 @@ class PageBody(BaseModel):
             engine=page.engine,
             rotation=page.rotation,
             confidence=page.confidence,
+            looks=[LookBody(**look.as_json()) for look in page.looks],
             text=page.text,
             words=[WordBody.of(word) for word in page.words],
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from docmill.domain.words import Step, Strategy, Word
+from docmill.domain.words import Doubt, Look, Step, Strategy, Word
 from docmill_ocr import prepare
 from docmill_ocr.engine import Engine
 from docmill_ocr.page_image import View
@@ -30,15 +30,11 @@ class Reading:
     words: Sequence[Word]
     rotation: int = 0
     strategy: Strategy = Strategy.PLAIN
+    looks: tuple[Look, ...] = ()  # at a page that was looked at more than once
 
     @property
     def view(self) -> View:
         return self.page.view
-
-    @property
-    def worth(self) -> float:
-        """Sure characters count for it, doubtful ones against it."""
-        return sum(len(word.text) * (word.confidence - _SURE_WORD) for word in self.words)
 
     @property
     def confidence(self) -> float:
@@ -51,6 +47,16 @@ class Reading:
     def height(self) -> float:
         """The words' usual height in pixels; 0 without words."""
         return median(word.box[3] - word.box[1] for word in self.words) if self.words else 0.0
+
+    def look(self, *, kept: bool = True) -> Look:
+        """Return what to remember of it."""
+        return Look(
+            strategy=self.strategy,
+            steps=self.page.steps,
+            confidence=round(self.confidence, 1),
+            doubt=_doubt(self, self.page.ink),
+            kept=kept,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Reader:
         if flat(prepare.preview(view.pixels)):
             return Reading(page=Prepared(view=view), words=(), strategy=Strategy.BLANK)
         first = self._look(Prepared.of(view, self.languages))
-        if _doubtful(first, first.page.ink):
+        if _doubt(first, first.page.ink):
             return self._best(first, view)
         if _sideways(first.words):  # the engine reads such pages, but does not say so
             return replace(first, rotation=self.engine.upright(first.view.pixels))
@@ -77,13 +83,14 @@ class Reader:
 
     def _best(self, first: Reading, view: View) -> Reading:
         """Try the remedies one after another, each upon the best so far."""
-        best = first
+        tried = [first]
         for remedy in (self._upright, partial(self._untouched, view), self._large):
-            if _settled(best):
+            best = max(tried, key=_worth)
+            if not _doubt(best):
                 break
-            for again in remedy(best):
-                best = max(best, again, key=lambda reading: reading.worth)
-        return best
+            tried += remedy(best)
+        best = max(tried, key=_worth)
+        return replace(best, looks=tuple(each.look(kept=each is best) for each in tried))
 
     def _upright(self, tried: Reading) -> Iterator[Reading]:
         turn = self.engine.upright(tried.view.pixels)
@@ -107,21 +114,23 @@ class Reader:
             yield replace(again, rotation=tried.rotation, strategy=Strategy.ENLARGED)
 
 
-def _doubtful(reading: Reading, ink: float) -> bool:
+def _doubt(reading: Reading, ink: float = 1.0) -> Doubt | None:
+    """Return what speaks against a reading of a page with so much ink."""
     letters = sum(len(word.text) for word in reading.words)
     if letters < _FEW_CHARACTERS:
-        return ink > _SOME_INK
-    return reading.confidence < _GOOD
+        return Doubt.FEW_CHARACTERS if ink > _SOME_INK else None
+    return Doubt.LOW_CONFIDENCE if reading.confidence < _GOOD else None
+
+
+def _worth(reading: Reading) -> float:
+    """Return a mark: sure characters count for a reading, doubtful ones against it."""
+    return sum(len(word.text) * (word.confidence - _SURE_WORD) for word in reading.words)
 
 
 def _sideways(words: Sequence[Word]) -> bool:
     """Whether most longer words are higher than they are wide."""
     longer = [w.box for w in words if len(w.text) >= _LONGER_WORD]
     return sum(box[3] - box[1] > box[2] - box[0] for box in longer) * 2 > len(longer)
-
-
-def _settled(reading: Reading) -> bool:
-    return not _doubtful(reading, ink=1.0)
 
 
 def on_page(reading: Reading, size: tuple[float, float], digits: int) -> tuple[Word, ...]:

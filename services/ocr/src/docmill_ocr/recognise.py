@@ -67,6 +67,7 @@ def _page_text(number: int, image: PageImage, reading: Reading, engine: str) -> 
         words=on_page(reading, (image.width, image.height), digits),
         engine=engine,
         rotation=reading.rotation,
+        looks=reading.looks or ((reading.look(),) if reading.page.steps else ()),
     )
 
 
