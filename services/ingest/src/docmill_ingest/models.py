@@ -22,6 +22,8 @@ class OptionsBody(BaseModel):
     languages: list[str]
     pages: list[int] = Field(description="Empty for all.")
     outputs: list[Output]
+    force_ocr: list[int] = Field(description="Pages recognised in any case; 0 stands for all.")
+    forbid_ocr: list[int] = Field(description="Pages never recognised; 0 stands for all.")
 
 
 class ProgressBody(BaseModel):
@@ -318,6 +320,8 @@ def _options(document: Document) -> OptionsBody:
         languages=list(options.languages),
         pages=list(options.pages),
         outputs=sorted(options.outputs),
+        force_ocr=list(options.force_ocr),
+        forbid_ocr=list(options.forbid_ocr),
     )
 
 
