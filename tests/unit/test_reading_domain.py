@@ -8,6 +8,7 @@ import pytest
 from docmill.adapters import pdf_text, sniff
 from docmill.adapters.pdf_text import Piece
 from docmill.domain import rendering
+from docmill.domain.alto import alto
 from docmill.domain.document import Options
 from docmill.domain.plan import Source
 from docmill.domain.rejection import (
@@ -167,6 +168,37 @@ def test_hocr_is_well_formed_and_nests_page_block_paragraph_line_word() -> None:
 def test_hocr_of_pages_in_points_is_in_pixels_of_a_stated_resolution() -> None:
     made = rendering.hocr([page_of(WORDS, unit="pt")])
     assert "bbox 0 0 2500 3333; ppageno 0; scan_res 300 300" in made
+
+
+ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
+
+
+def test_alto_nests_page_block_paragraph_line_and_word() -> None:
+    root = ET.fromstring(alto(page_of(WORDS)))
+    tags = [each.tag.removeprefix(ALTO) for each in root.iter()]
+    first = ["PrintSpace", "ComposedBlock", "TextBlock", "TextLine", "String", "SP", "String"]
+    assert tags[tags.index("PrintSpace") :] == [*first, "TextBlock", "TextLine", "String"]
+    names = [each.get("ID") for each in root.iter() if each.get("ID")]
+    assert len(names) == len(set(names))
+
+
+def test_alto_tells_where_a_word_is_and_how_sure() -> None:
+    word = next(ET.fromstring(alto(page_of(WORDS))).iter(f"{ALTO}String"))
+    box = {"HPOS": "10", "VPOS": "20", "WIDTH": "20", "HEIGHT": "20"}
+    assert word.attrib == {"CONTENT": '<"&>', "WC": "0.915", **box}
+
+
+def test_alto_of_a_page_in_points_is_in_a_unit_that_alto_has() -> None:
+    root = ET.fromstring(alto(page_of(WORDS, unit="pt")))
+    assert root.findtext(f"{ALTO}Description/{ALTO}MeasurementUnit") == "inch1200"
+    page = root.find(f"{ALTO}Layout/{ALTO}Page")
+    assert page is not None
+    assert (page.get("WIDTH"), page.get("HEIGHT")) == ("10000", "13333.3")
+
+
+def test_alto_of_a_page_without_words_has_an_empty_print_space() -> None:
+    (space,) = ET.fromstring(alto(page_of(()))).iter(f"{ALTO}PrintSpace")
+    assert len(space) == 0
 
 
 # ── engines ──────────────────────────────────────────────────────────────────────────────────────
