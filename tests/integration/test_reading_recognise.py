@@ -14,8 +14,8 @@ from docmill.domain.rejection import (
 from docmill.domain.words import Step, Strategy
 from docmill.testing import documents
 from docmill.testing.pictures import encoded
-from docmill_ocr import page_image
 from docmill.testing.scoring import error_rate
+from docmill_ocr import page_image
 from docmill_ocr.recognise import Recognise
 from tests.stack.reading import Mill, picture_plan
 
