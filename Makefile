@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare bench fairness cancelling coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare bench bench-quality fairness cancelling coverage gate \
 	check lint types imports fmt verify generate images requirements release upgrade
 
 ##@ See it work
@@ -82,6 +82,9 @@ bench: setup ## Everything against its bare baseline; ARGS="--quick stack ledger
 
 fairness: setup ## What fairness promises, in figures: floods, shares, rates, the cost of a tick
 	$(WITH_SERVERS) $(BIN)/python -m loadtests.fairness $(ARGS)
+
+bench-quality: setup ## How well pages are read, beside bare tesseract; ARGS="--each 2" is quicker
+	$(BIN)/python -m loadtests.quality $(ARGS)
 
 cancelling: setup ## From the call that cancels to the dead child; ARGS="--rounds 60"
 	$(BIN)/python -m loadtests.cancelling $(ARGS)

@@ -7,8 +7,8 @@ import pytest
 
 from deploy.local.stack import Stack
 from docmill.testing.documents import RECEIPT, receipt_photo, scanned_pdf, tiff
+from docmill.testing.scoring import error_rate
 from tests.stack.flow import Caller, caller
-from tests.stack.reading import error_rate
 from tests.stack.whole import whole_stack
 
 pytestmark = pytest.mark.slow

@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
+from docmill.testing.scoring import error_rate
 from tests.stack.flow import Inspector
-from tests.stack.reading import error_rate
 from tests.stack.samples import IN_FRENCH, Sent, listed
 
 pytestmark = pytest.mark.slow

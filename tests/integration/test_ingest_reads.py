@@ -22,6 +22,7 @@ PARTS = (
     "/pages/1",
     "/pages/1/text",
     "/pages/1/hocr",
+    "/pages/1/alto",
     "/pages/1/thumbnail",
 )
 OUTPUTS = ("/text", "/words", "/hocr", "/pdf", "/thumbnail", "/pages/1", "/pages/1/text")
@@ -78,6 +79,7 @@ class TestOutputs:
         assert page["words"][1]["box"] == [5, 2, 6, 4]
         assert caller.get(f"{ready}/pages/2/text").text == "Page 2"
         assert "ocr_page" in caller.get(f"{ready}/pages/2/hocr").text
+        assert "<PrintSpace" in caller.get(f"{ready}/pages/2/alto").text
 
     def test_thumbnails_come_in_sizes(self, caller: Caller, ready: str) -> None:
         assert caller.get(f"{ready}/thumbnail?size=small").data == b"thumbnail_small"

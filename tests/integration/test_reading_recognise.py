@@ -11,11 +11,13 @@ from docmill.domain.rejection import (
     PageUnreadable,
     UnknownLanguage,
 )
+from docmill.domain.words import Step, Strategy
 from docmill.testing import documents
 from docmill.testing.pictures import encoded
+from docmill.testing.scoring import error_rate
 from docmill_ocr import page_image
 from docmill_ocr.recognise import Recognise
-from tests.stack.reading import Mill, error_rate, picture_plan
+from tests.stack.reading import Mill, picture_plan
 
 PAGE_1 = " ".join(documents.page_text(1))
 
@@ -53,6 +55,19 @@ def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
 )  # fmt: skip
 def test_a_page_is_read_however_it_lies(mill: Mill, make: Callable[[], bytes]) -> None:
     assert error_rate(mill.read(mill.file(make())).page().text, PAGE_1) <= 0.01
+
+
+def test_a_page_tells_what_was_tried_with_it_and_why(mill: Mill) -> None:
+    first, *_, last = mill.read(mill.file(documents.upside_down())).page().looks
+    assert (first.strategy, first.kept) == (Strategy.PLAIN, False)
+    assert first.doubt is not None
+    assert (last.strategy, last.kept, last.doubt) == (Strategy.TURNED, True, None)
+    assert last.confidence > first.confidence
+    assert Step.TURNED in last.steps
+
+
+def test_a_sound_page_is_looked_at_once_and_says_nothing_of_it(mill: Mill) -> None:
+    assert mill.read(mill.file(documents.page_png())).page().looks == ()
 
 
 def test_a_receipt_in_bad_light_is_read(mill: Mill) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from docmill.domain.document import ArtifactKind, Options
 from docmill.domain.rejection import CorruptFile, EncryptedPdf, Rejection
+from docmill.testing.scoring import error_rate
 from docmill_ocr.recognise import Recognise
-from tests.stack.reading import Mill, Read, error_rate
+from tests.stack.reading import Mill, Read
 
 FRENCH = Options(languages=("fra",))
 

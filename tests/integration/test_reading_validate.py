@@ -6,7 +6,8 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from docmill.domain.document import Options
+from docmill.domain.document import EVERY_PAGE, Options
+from docmill.domain.plan import Source
 from docmill.domain.rejection import (
     CorruptFile,
     EncryptedPdf,
@@ -17,8 +18,9 @@ from docmill.domain.rejection import (
     UnsupportedType,
 )
 from docmill.testing import documents
+from docmill.testing.scoring import error_rate
 from docmill_ocr.recognise import Recognise
-from tests.stack.reading import Mill, error_rate
+from tests.stack.reading import Mill
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,25 @@ def test_a_hostile_file_is_refused_for_what_it_is(
 def test_pages_out_of_range_are_refused(mill: Mill) -> None:
     with pytest.raises(PageOutOfRange):
         mill.validate(mill.file(documents.blank_pdf(2)), Options(pages=(3,)))
+
+
+def test_ocr_is_forced_on_pages_with_text_and_says_so(mill: Mill) -> None:
+    path = mill.file(documents.born_digital_pdf(2))
+    read = mill.read(path, Options(force_ocr=(2,)))
+    assert [read.page(n).source for n in (1, 2)] == [Source.TEXT, Source.RECOGNISE]
+    assert error_rate(read.page(2).text, " ".join(documents.page_text(2))) <= 0.01
+    pages = mill.validate(path, Options(force_ocr=(2,))).facts["plan"]["pages"]
+    assert [page["reason"] for page in pages] == ["text_layer", "ocr_forced"]
+
+
+@pytest.mark.parametrize("make", [lambda: documents.scanned_pdf(1), documents.page_png])
+def test_ocr_is_forbidden_on_pages_without_text_and_they_have_none(
+    mill: Mill, make: Callable[[], bytes]
+) -> None:
+    path, options = mill.file(make()), Options(forbid_ocr=(EVERY_PAGE,))
+    assert mill.read(path, options).text == ""
+    (page,) = mill.validate(path, options).facts["plan"]["pages"]
+    assert (page["source"], page["reason"]) == ("text", "ocr_forbidden")
 
 
 def test_a_pdf_protected_against_changes_only_is_read(mill: Mill) -> None:

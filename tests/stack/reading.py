@@ -94,36 +94,6 @@ class Read:
         return "\n".join(self.page(number).text for number in sorted(self.files))
 
 
-def error_rate(got: str, wanted: str) -> float:
-    """Return the edit distance between two texts, their spaces evened, per wanted character."""
-    got, wanted = " ".join(got.split()), " ".join(wanted.split())
-    return _distance(got, wanted) / max(len(wanted), 1)
-
-
-def _distance(got: str, wanted: str) -> int:
-    """Count the edits between two texts (Myers' bit vectors, as Hyyrö gives them).
-
-    Bit i of `more` and `less` tells whether the column's distance rises or falls at letter i.
-    """
-    everything = (1 << len(wanted)) - 1
-    where = {letter: _places(letter, wanted) for letter in set(got)}
-    more, less, distance = everything, 0, len(wanted)
-    for letter in got:
-        same = where[letter]
-        equal = (((same & more) + more) ^ more) | same | less
-        up = less | ~(equal | more) & everything
-        down = more & equal
-        distance += (up >> len(wanted) - 1 & 1) - (down >> len(wanted) - 1 & 1) if wanted else 1
-        up, down = up << 1 | 1, down << 1
-        more = (down | ~(equal | up)) & everything
-        less = up & equal & everything
-    return distance
-
-
-def _places(letter: str, text: str) -> int:
-    return sum(1 << index for index, other in enumerate(text) if other == letter)
-
-
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     """Return the share of two boxes' union that both cover."""
     width = min(one[2], other[2]) - max(one[0], other[0])

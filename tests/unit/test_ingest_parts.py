@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from docmill.domain.document import Options, Upload
+from docmill.domain.document import Ocr, Options, Upload
 from docmill.domain.errors import DatabaseDown
 from docmill.domain.key import artifact_key, document_prefix, original_key
 from docmill.domain.refusal import (
@@ -38,7 +38,7 @@ from docmill_ingest.query import ListQuery, cursor
 from docmill_ingest.readiness import Patient
 from docmill_ingest.waiting import Changes
 
-OPTIONS = ("languages", "pages", "outputs", "metadata")
+OPTIONS = ("languages", "pages", "outputs", "metadata", "force_ocr", "forbid_ocr")
 DOCUMENT = UUID("0190a0b0-0000-7000-8000-000000000001")
 
 
@@ -76,6 +76,23 @@ class TestOptions:
 
     def test_pages_are_sorted_and_single(self) -> None:
         assert read({"pages": " 5,1-3, 2"}).options.pages == (1, 2, 3, 5)
+
+    def test_ocr_is_forced_and_forbidden_by_page(self) -> None:
+        options = read({"force_ocr": "1-2", "forbid_ocr": "4"}).options
+        asked = [options.ocr(page) for page in (1, 2, 3, 4)]
+        assert asked == [Ocr.FORCE, Ocr.FORCE, Ocr.AUTO, Ocr.FORBID]
+        assert Options.from_json(options.as_json()) == options
+
+    def test_ocr_is_forbidden_for_all_pages(self) -> None:
+        assert read({"forbid_ocr": "all"}).options.ocr(7) is Ocr.FORBID
+
+    @pytest.mark.parametrize(("force", "forbid"), [("1-3", "3"), ("all", "2"), ("all", "all")])
+    def test_a_page_is_not_both_forced_and_forbidden(self, force: str, forbid: str) -> None:
+        with pytest.raises(InvalidOption):
+            read({"force_ocr": force, "forbid_ocr": forbid})
+
+    def test_options_are_written_as_the_release_before_writes_them(self) -> None:
+        assert set(Options().as_json()) == {"languages", "pages", "outputs"}
 
     def test_a_deep_metadata_is_refused(self) -> None:
         with pytest.raises(BadMetadata):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -7,6 +8,7 @@ import pytest
 from docmill.adapters import pdf_text, sniff
 from docmill.adapters.pdf_text import Piece
 from docmill.domain import rendering
+from docmill.domain.alto import alto
 from docmill.domain.document import Options
 from docmill.domain.plan import Source
 from docmill.domain.rejection import (
@@ -16,7 +18,7 @@ from docmill.domain.rejection import (
     UnknownLanguage,
     UnsupportedType,
 )
-from docmill.domain.words import PageText, Word
+from docmill.domain.words import Doubt, Look, PageText, Step, Strategy, Word
 from docmill_ocr import engines, tessdata, tsv
 from docmill_validator.asked import asked_pages
 
@@ -129,6 +131,17 @@ def test_a_page_is_read_back_as_it_was_written() -> None:
     assert rendering.page_json(page) == rendering.page_json(page_of(WORDS))
 
 
+def test_what_was_tried_with_a_page_is_read_back_too() -> None:
+    first = Look(strategy=Strategy.PLAIN, confidence=31.5, doubt=Doubt.LOW_CONFIDENCE, kept=False)
+    second = Look(strategy=Strategy.TURNED, steps=(Step.EVENED, Step.TURNED), confidence=92.0)
+    page = replace(page_of(WORDS), looks=(first, second))
+    assert rendering.read_page(rendering.page_json(page)) == page
+
+
+def test_a_page_looked_at_once_is_written_as_the_release_before_reads_it() -> None:
+    assert "looks" not in json.loads(rendering.page_json(page_of(WORDS)))
+
+
 def test_words_come_with_their_geometry() -> None:
     made = json.loads("".join(rendering.words_document([page_of(WORDS)])))
     page = made["pages"][0]
@@ -155,6 +168,37 @@ def test_hocr_is_well_formed_and_nests_page_block_paragraph_line_word() -> None:
 def test_hocr_of_pages_in_points_is_in_pixels_of_a_stated_resolution() -> None:
     made = rendering.hocr([page_of(WORDS, unit="pt")])
     assert "bbox 0 0 2500 3333; ppageno 0; scan_res 300 300" in made
+
+
+ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
+
+
+def test_alto_nests_page_block_paragraph_line_and_word() -> None:
+    root = ET.fromstring(alto(page_of(WORDS)))
+    tags = [each.tag.removeprefix(ALTO) for each in root.iter()]
+    first = ["PrintSpace", "ComposedBlock", "TextBlock", "TextLine", "String", "SP", "String"]
+    assert tags[tags.index("PrintSpace") :] == [*first, "TextBlock", "TextLine", "String"]
+    names = [each.get("ID") for each in root.iter() if each.get("ID")]
+    assert len(names) == len(set(names))
+
+
+def test_alto_tells_where_a_word_is_and_how_sure() -> None:
+    word = next(ET.fromstring(alto(page_of(WORDS))).iter(f"{ALTO}String"))
+    box = {"HPOS": "10", "VPOS": "20", "WIDTH": "20", "HEIGHT": "20"}
+    assert word.attrib == {"CONTENT": '<"&>', "WC": "0.915", **box}
+
+
+def test_alto_of_a_page_in_points_is_in_a_unit_that_alto_has() -> None:
+    root = ET.fromstring(alto(page_of(WORDS, unit="pt")))
+    assert root.findtext(f"{ALTO}Description/{ALTO}MeasurementUnit") == "inch1200"
+    page = root.find(f"{ALTO}Layout/{ALTO}Page")
+    assert page is not None
+    assert (page.get("WIDTH"), page.get("HEIGHT")) == ("10000", "13333.3")
+
+
+def test_alto_of_a_page_without_words_has_an_empty_print_space() -> None:
+    (space,) = ET.fromstring(alto(page_of(()))).iter(f"{ALTO}PrintSpace")
+    assert len(space) == 0
 
 
 # ── engines ──────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from docmill.adapters.postgres.documents import PageInfo
 from docmill.domain.document import Document, Event, Output, Priority, State
 from docmill.domain.plan import Source
 from docmill.domain.tenant import Limits, Usage
-from docmill.domain.words import PageText, Word
+from docmill.domain.words import Doubt, PageText, Step, Strategy, Word
 from docmill_ingest.catalogue import remedy
 
 
@@ -22,6 +22,8 @@ class OptionsBody(BaseModel):
     languages: list[str]
     pages: list[int] = Field(description="Empty for all.")
     outputs: list[Output]
+    force_ocr: list[int] = Field(description="Pages recognised in any case; 0 stands for all.")
+    forbid_ocr: list[int] = Field(description="Pages never recognised; 0 stands for all.")
 
 
 class ProgressBody(BaseModel):
@@ -208,6 +210,16 @@ class WordBody(BaseModel):
         )
 
 
+class LookBody(BaseModel):
+    """One recognition of a page."""
+
+    strategy: Strategy
+    steps: list[Step] = Field(description="What was done to the page's pixels before, in turn.")
+    confidence: float = Field(description="The mean over characters, 0 without any.")
+    doubt: Doubt | None = Field(description="Why another look followed.")
+    kept: bool = Field(description="Whether the page's words are its words.")
+
+
 class PageBody(BaseModel):
     """One page as read."""
 
@@ -219,6 +231,10 @@ class PageBody(BaseModel):
     engine: str
     rotation: int
     confidence: float | None
+    looks: list[LookBody] = Field(
+        description="The recognitions of the page, in turn; none where one sure look at the page as"
+        " it is was all, or where no OCR was needed."
+    )
     text: str
     words: list[WordBody]
 
@@ -233,6 +249,7 @@ class PageBody(BaseModel):
             engine=page.engine,
             rotation=page.rotation,
             confidence=page.confidence,
+            looks=[LookBody(**look.as_json()) for look in page.looks],
             text=page.text,
             words=[WordBody.of(word) for word in page.words],
         )
@@ -303,6 +320,8 @@ def _options(document: Document) -> OptionsBody:
         languages=list(options.languages),
         pages=list(options.pages),
         outputs=sorted(options.outputs),
+        force_ocr=list(options.force_ocr),
+        forbid_ocr=list(options.forbid_ocr),
     )
 
 

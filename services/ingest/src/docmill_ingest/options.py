@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field, ValidationError
 
-from docmill.domain.document import DEFAULT_LANGUAGE, Options, Output, Priority
+from docmill.domain.document import DEFAULT_LANGUAGE, EVERY_PAGE, Options, Output, Priority
 from docmill.domain.refusal import BadMetadata, InvalidOption
 from docmill_ingest.asked import Asked
 from docmill_ingest.problem import explained
@@ -36,6 +36,16 @@ class UploadOptions(Asked):
     )
     pages: str | None = Field(
         None, max_length=4096, description="Pages to read, as 1-3,5; all without it."
+    )
+    force_ocr: str | None = Field(
+        None,
+        max_length=4096,
+        description="Pages to recognise though they carry text, as 1-3,5, or `all`.",
+    )
+    forbid_ocr: str | None = Field(
+        None,
+        max_length=4096,
+        description="Pages never to recognise, as 1-3,5, or `all`: own text or none.",
     )
     outputs: str | None = Field(
         None,
@@ -78,12 +88,17 @@ def read(fields: Mapping[str, str]) -> Wishes:
     except ValidationError as error:
         raise explained(error) from None
     seconds = given.retention_seconds
+    force, forbid = _pages_or_all(given.force_ocr), _pages_or_all(given.forbid_ocr)
+    if set(force) & set(forbid) or (force and forbid and EVERY_PAGE in (*force, *forbid)):
+        raise InvalidOption("forbid_ocr: a page is in force_ocr too", option="forbid_ocr")
     return Wishes(
         name=given.name,
         options=Options(
             languages=_languages(given.languages),
             pages=_pages(given.pages),
             outputs=_outputs(given.outputs),
+            force_ocr=force,
+            forbid_ocr=forbid,
         ),
         priority=given.priority,
         retention=None if seconds is None else timedelta(seconds=seconds),
@@ -111,6 +126,10 @@ def _pages(text: str | None) -> tuple[int, ...]:
         if len(numbers) > MAX_PAGES_ASKED:
             raise InvalidOption(f"pages: at most {MAX_PAGES_ASKED}", option="pages")
     return tuple(sorted(set(numbers)))
+
+
+def _pages_or_all(text: str | None) -> tuple[int, ...]:
+    return (EVERY_PAGE,) if text == "all" else _pages(text)
 
 
 def _page_range(part: str) -> Iterable[int]:

@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from docmill.domain.alto import ALTO_TYPE, alto
 from docmill.domain.document import ArtifactKind
 from docmill.domain.rendering import hocr as render_hocr
 from docmill_ingest import spec
@@ -150,3 +151,15 @@ def page_routes(routes: APIBlueprint, reads: Reads) -> None:
         """One valid hOCR document."""
         found = reads.page(caller().tenant.id, path.document, path.page)
         return Response(render_hocr([found]), content_type=XHTML)
+
+    @routes.get(
+        "/documents/<uuid:document>/pages/<int:page>/alto",
+        tags=[TAG],
+        summary="A page as ALTO 4",
+        operation_id="page_alto",
+        responses=spec.answers(spec.binary(ALTO_TYPE), 404, 409, 410),
+    )
+    def page_alto(path: PagePath) -> Response:
+        """One ALTO document, in pixels, or 1/1200 inch where the page is in points."""
+        found = reads.page(caller().tenant.id, path.document, path.page)
+        return Response(alto(found), content_type=ALTO_TYPE)

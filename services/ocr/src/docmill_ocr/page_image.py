@@ -1,7 +1,7 @@
 """One page of a document as the pixels to recognise, and where they lie on the page."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,10 @@ class View:
     pixels: Pixels
     to_page: Matrix
     dpi: int  # 0 when unknown
+
+    def showing(self, pixels: npt.NDArray[np.generic]) -> "View":
+        """Return a view of other pixels in the same places."""
+        return replace(self, pixels=np.asarray(pixels, dtype=np.uint8))
 
     def warped(self, pixels: Pixels, back: Matrix) -> "View":
         """Return a changed view; `back` takes its coordinates to this one's."""

@@ -1,5 +1,6 @@
 """What makes a page easier to read: even light, level lines, less noise; each only where needed."""
 
+from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -16,7 +17,7 @@ _MOST_SKEW: Final = 12.0  # degrees
 _LEAST_SKEW: Final = 0.8  # degrees; below it turning costs more than it gains
 _LEAST_SIDE: Final = 60  # preview pixels
 _SURE: Final = 1.25  # how much sharper the lines must become
-_NOISY: Final = 12.0  # gray levels of grain; scans have 1 to 4
+_FAR: Final = 60  # gray levels between a speck and what is around it
 
 
 def preview(pixels: Pixels) -> Pixels:
@@ -32,9 +33,9 @@ def paper(small: Pixels) -> Pixels:
     return np.asarray(cv2.medianBlur(lifted, _BACKGROUND), dtype=np.uint8)
 
 
-def ink(small: Pixels, background: Pixels) -> float:
-    """Return the share of the page that is clearly darker than its paper."""
-    return float(np.mean(cv2.subtract(background, small) > _INK))
+def ink(small: Pixels, background: Pixels) -> Pixels:
+    """Return 1 where the page is clearly darker than its paper, else 0."""
+    return (cv2.subtract(background, small) > _INK).astype(np.uint8)
 
 
 def evened(view: View, background: Pixels) -> View:
@@ -45,13 +46,12 @@ def evened(view: View, background: Pixels) -> View:
     height, width = view.pixels.shape
     full = cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR)
     lit = cv2.divide(view.pixels, full, scale=255)
-    return View(pixels=np.asarray(lit, dtype=np.uint8), to_page=view.to_page, dpi=view.dpi)
+    return view.showing(lit)
 
 
 # ── skew ─────────────────────────────────────────────────────────────────────────────────────────
-def skew(small: Pixels, background: Pixels) -> float:
-    """Return the degrees by which the lines fall to the right, 0 where they are level enough."""
-    marks = (cv2.subtract(background, small) > _INK).astype(np.uint8) * 255
+def skew(marks: Pixels) -> float:
+    """Return the degrees by which the lines of ink fall to the right, 0 where level enough."""
     if min(marks.shape) < _LEAST_SIDE or not marks.any():
         return 0.0
     level = _sharpness(marks, 0.0)
@@ -102,24 +102,29 @@ def turned(view: View, degrees: int) -> View:
     return view.warped(pixels, np.array(back, dtype=np.float64))
 
 
-def noisy(pixels: Pixels) -> bool:
-    """Whether grain drowns the letters: the mean of a filter that cancels edges and slopes."""
-    middle = pixels[pixels.shape[0] // 4 :, pixels.shape[1] // 4 :][:1024, :1024]
-    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
-    response = np.abs(cv2.filter2D(middle, cv2.CV_32F, kernel))
-    return float(np.median(response)) / 6 / 0.6745 > _NOISY
-
-
 def smoothed(view: View) -> View:
-    blurred = cv2.GaussianBlur(view.pixels, (0, 0), 1.2)
-    return View(pixels=np.asarray(blurred, dtype=np.uint8), to_page=view.to_page, dpi=view.dpi)
+    """Blur grain away."""
+    return view.showing(cv2.GaussianBlur(view.pixels, (0, 0), 1.2))
 
 
-def enlarged(view: View, factor: float) -> View:
-    """Enlarge letters that are too small to read."""
+def despeckled(view: View) -> View:
+    """Take single black and white pixels away, and touch nothing else."""
+    around = cv2.medianBlur(view.pixels, 3)
+    far = cv2.absdiff(view.pixels, around) > _FAR
+    return view.showing(np.where(far, around, view.pixels))
+
+
+def sharpened(view: View) -> View:
+    """Undo some of a blur that has run letters together: what it took away counts four times."""
+    blurred = cv2.GaussianBlur(view.pixels, (0, 0), 3)
+    return view.showing(cv2.addWeighted(view.pixels, 4.0, blurred, -3.0, 0))
+
+
+def resized(view: View, factor: float) -> View:
+    """Enlarge letters that are too small to read, or shrink what is finer than reading needs."""
     height, width = view.pixels.shape
     size = round(width * factor), round(height * factor)
-    larger = cv2.resize(view.pixels, size, interpolation=cv2.INTER_CUBIC)
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LANCZOS4
+    scaled = cv2.resize(view.pixels, size, interpolation=way)
     back = np.array([[width / size[0], 0, 0], [0, height / size[1], 0]], dtype=np.float64)
-    grown = view.warped(np.asarray(larger, dtype=np.uint8), back)
-    return View(pixels=grown.pixels, to_page=grown.to_page, dpi=round(view.dpi * factor))
+    return replace(view.warped(np.asarray(scaled, np.uint8), back), dpi=round(view.dpi * factor))

@@ -1,17 +1,18 @@
 """Reading one page: once as a rule, and again another way where the first look went badly."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Final
 
-import cv2
 import numpy as np
 
-from docmill.domain.words import Strategy, Word
+from docmill.domain.words import Doubt, Look, Step, Strategy, Word
 from docmill_ocr import prepare
 from docmill_ocr.engine import Engine
 from docmill_ocr.page_image import View
+from docmill_ocr.preparation import LARGEST_ENLARGED, Prepared, flat
 
 _GOOD: Final = 75.0  # mean confidence of a page that needs no second look
 _SOME_INK: Final = 0.002  # share of the page; dust is less
@@ -19,23 +20,21 @@ _FEW_CHARACTERS: Final = 12
 _LONGER_WORD: Final = 4  # letters; shorter words may be higher than wide anyway
 _SURE_WORD: Final = 50.0
 _SMALL_LETTERS: Final = 16  # pixels of a word's height; below it enlarging helps
-_LARGEST_ENLARGED: Final = 6_000_000  # pixels before; enlarging costs four times the memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """The words of one look at a page, boxes in the pixels of the view they were read from."""
 
-    view: View
+    page: Prepared
     words: Sequence[Word]
     rotation: int = 0
-    skew: float = 0.0
     strategy: Strategy = Strategy.PLAIN
+    looks: tuple[Look, ...] = ()  # at a page that was looked at more than once
 
     @property
-    def worth(self) -> float:
-        """Sure characters count for it, doubtful ones against it."""
-        return sum(len(word.text) * (word.confidence - _SURE_WORD) for word in self.words)
+    def view(self) -> View:
+        return self.page.view
 
     @property
     def confidence(self) -> float:
@@ -49,6 +48,16 @@ class Reading:
         """The words' usual height in pixels; 0 without words."""
         return median(word.box[3] - word.box[1] for word in self.words) if self.words else 0.0
 
+    def look(self, *, kept: bool = True) -> Look:
+        """Return what to remember of it."""
+        return Look(
+            strategy=self.strategy,
+            steps=self.page.steps,
+            confidence=round(self.confidence, 1),
+            doubt=_doubt(self, self.page.ink),
+            kept=kept,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -59,70 +68,69 @@ class Reader:
 
     def read(self, view: View) -> Reading:
         """Return the best reading; the common page is recognised exactly once."""
-        small = prepare.preview(view.pixels)
-        background = prepare.paper(small)
-        if cv2.minMaxLoc(small)[0] == cv2.minMaxLoc(small)[1]:
-            return Reading(view=view, words=(), strategy=Strategy.BLANK)
-        first = self._look(prepare.evened(view, background), prepare.skew(small, background))
-        if _doubtful(first, prepare.ink(small, background)):
-            return self._best(first)
+        if flat(prepare.preview(view.pixels)):
+            return Reading(page=Prepared(view=view), words=(), strategy=Strategy.BLANK)
+        first = self._look(Prepared.of(view, self.languages))
+        if _doubt(first, first.page.ink):
+            return self._best(first, view)
         if _sideways(first.words):  # the engine reads such pages, but does not say so
             return replace(first, rotation=self.engine.upright(first.view.pixels))
         return first
 
-    def _look(self, view: View, skew: float = 0.0, rotation: int = 0) -> Reading:
-        level = prepare.leveled(view, skew) if skew else view
-        words = self.engine.recognise(level.pixels, self.languages, level.dpi)
-        return Reading(view=level, words=words, rotation=rotation, skew=skew)
+    def _look(self, page: Prepared) -> Reading:
+        words = self.engine.recognise(page.view.pixels, self.languages, page.view.dpi)
+        return Reading(page=page, words=words)
 
-    def _best(self, first: Reading) -> Reading:
+    def _best(self, first: Reading, view: View) -> Reading:
         """Try the remedies one after another, each upon the best so far."""
-        best = first
-        for remedy in (self._upright, self._smooth, self._large):
-            if _settled(best):
+        tried = [first]
+        for remedy in (self._upright, partial(self._untouched, view), self._large):
+            best = max(tried, key=_worth)
+            if not _doubt(best):
                 break
-            for again in remedy(best):
-                best = max(best, again, key=lambda reading: reading.worth)
-        return best
+            tried += remedy(best)
+        best = max(tried, key=_worth)
+        return replace(best, looks=tuple(each.look(kept=each is best) for each in tried))
 
     def _upright(self, tried: Reading) -> Iterator[Reading]:
         turn = self.engine.upright(tried.view.pixels)
         if turn:
-            view = prepare.turned(tried.view, turn)
-            small = prepare.preview(view.pixels)
-            skew = prepare.skew(small, prepare.paper(small))
-            again = self._look(view, skew, (tried.rotation + turn) % 360)
-            yield replace(again, strategy=Strategy.TURNED)
+            page = tried.page.after(Step.TURNED, prepare.turned(tried.view, turn))
+            small = prepare.preview(page.view.pixels)
+            marks = prepare.ink(small, prepare.paper(small))
+            again = self._look(page.leveled(prepare.skew(marks)))
+            rotation = (tried.rotation + turn) % 360
+            yield replace(again, rotation=rotation, strategy=Strategy.TURNED)
 
-    def _smooth(self, tried: Reading) -> Iterator[Reading]:
-        if prepare.noisy(tried.view.pixels):
-            yield self._again(tried, prepare.smoothed, Strategy.SMOOTHED)
+    def _untouched(self, view: View, tried: Reading) -> Iterator[Reading]:
+        if tried.page.steps and not tried.rotation:
+            again = self._look(Prepared(view=view, ink=tried.page.ink))
+            yield replace(again, strategy=Strategy.UNTOUCHED)
 
     def _large(self, tried: Reading) -> Iterator[Reading]:
-        if tried.height < _SMALL_LETTERS and tried.view.pixels.size <= _LARGEST_ENLARGED:
-            yield self._again(tried, lambda view: prepare.enlarged(view, 2.0), Strategy.ENLARGED)
-
-    def _again(self, tried: Reading, change: Callable[[View], View], strategy: Strategy) -> Reading:
-        view = change(tried.view)
-        words = self.engine.recognise(view.pixels, self.languages, view.dpi)
-        return replace(tried, view=view, words=words, strategy=strategy)
+        if tried.height < _SMALL_LETTERS and tried.view.pixels.size <= LARGEST_ENLARGED:
+            page = tried.page.after(Step.ENLARGED, prepare.resized(tried.view, 2.0))
+            again = self._look(page)
+            yield replace(again, rotation=tried.rotation, strategy=Strategy.ENLARGED)
 
 
-def _doubtful(reading: Reading, ink: float) -> bool:
+def _doubt(reading: Reading, ink: float = 1.0) -> Doubt | None:
+    """Return what speaks against a reading of a page with so much ink."""
     letters = sum(len(word.text) for word in reading.words)
     if letters < _FEW_CHARACTERS:
-        return ink > _SOME_INK
-    return reading.confidence < _GOOD
+        return Doubt.FEW_CHARACTERS if ink > _SOME_INK else None
+    return Doubt.LOW_CONFIDENCE if reading.confidence < _GOOD else None
+
+
+def _worth(reading: Reading) -> float:
+    """Return a mark: sure characters count for a reading, doubtful ones against it."""
+    return sum(len(word.text) * (word.confidence - _SURE_WORD) for word in reading.words)
 
 
 def _sideways(words: Sequence[Word]) -> bool:
     """Whether most longer words are higher than they are wide."""
     longer = [w.box for w in words if len(w.text) >= _LONGER_WORD]
     return sum(box[3] - box[1] > box[2] - box[0] for box in longer) * 2 > len(longer)
-
-
-def _settled(reading: Reading) -> bool:
-    return not _doubtful(reading, ink=1.0)
 
 
 def on_page(reading: Reading, size: tuple[float, float], digits: int) -> tuple[Word, ...]:

@@ -67,6 +67,7 @@ def _page_text(number: int, image: PageImage, reading: Reading, engine: str) -> 
         words=on_page(reading, (image.width, image.height), digits),
         engine=engine,
         rotation=reading.rotation,
+        looks=reading.looks or ((reading.look(),) if reading.page.steps else ()),
     )
 
 
@@ -76,6 +77,6 @@ def _facts(page: PageText, reading: Reading) -> dict[str, object]:
         "confidence": None if confidence is None else round(confidence, 1),
         "words": len(page.words),
         "rotation": page.rotation,
-        "skew": round(reading.skew, 1),
+        "skew": round(reading.page.skew, 1),
         "strategy": reading.strategy,
     }

@@ -7,6 +7,7 @@ from typing import Final
 
 from docmill.adapters.pdf import Contents
 from docmill.adapters.pdf_text import Layer
+from docmill.domain.document import Ocr
 from docmill.domain.plan import Source
 
 TEXT_LAYER: Final = "text_layer"
@@ -16,6 +17,9 @@ NO_TEXT_LAYER: Final = "no_text_layer"
 THIN_TEXT_LAYER: Final = "thin_text_layer"
 GARBAGE_TEXT_LAYER: Final = "garbage_text_layer"
 IMAGE_COVERS_PAGE: Final = "image_covers_page"
+IMAGE: Final = "image"  # the file is a picture
+OCR_FORCED: Final = "ocr_forced"
+OCR_FORBIDDEN: Final = "ocr_forbidden"
 
 _FULL_PAGE: Final = 0.85  # of the page under images: a scan, or a page on a picture
 _LARGE_IMAGE: Final = 0.3
@@ -52,6 +56,15 @@ def judge(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdic
     if garbage(layer):
         return Verdict(Source.RECOGNISE, GARBAGE_TEXT_LAYER)
     return _complete(layer, contents, size)
+
+
+def as_asked(verdict: Verdict, ocr: Ocr) -> Verdict:
+    """Let the caller's word decide; the reason stays the page's own where both agree."""
+    if ocr is Ocr.FORCE and verdict.source is Source.TEXT:
+        return Verdict(Source.RECOGNISE, OCR_FORCED)
+    if ocr is Ocr.FORBID and verdict.source is Source.RECOGNISE:
+        return Verdict(Source.TEXT, OCR_FORBIDDEN)
+    return verdict
 
 
 def _complete(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:

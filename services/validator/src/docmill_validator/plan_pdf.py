@@ -9,12 +9,12 @@ import pypdfium2 as pdfium
 
 from docmill.adapters import pdf, pdf_text, sniff
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
-from docmill.domain.document import Options
+from docmill.domain.document import Ocr, Options
 from docmill.domain.plan import Plan, PlannedPage, Source
 from docmill.domain.rejection import CorruptFile, PageUnreadable
 from docmill.domain.words import PageText
 from docmill_validator.asked import asked_pages
-from docmill_validator.layer import Verdict, judge
+from docmill_validator.layer import Verdict, as_asked, judge
 
 ENGINE: Final = f"pdfium {pdfium.PDFIUM_INFO.build}"
 DAMAGED_PAGE: Final = "damaged_page"
@@ -34,7 +34,7 @@ def plan_pdf(
     """Return the plan and the text of the pages that need no recognition; raise a Rejection."""
     with pdf.opened(path) as document:
         total = len(document)
-        read = list(_read(document, asked_pages(total, options, limits), limits))
+        read = list(_read(document, asked_pages(total, options, limits), options, limits))
     if all(page.planned.reason == DAMAGED_PAGE for page in read):
         raise CorruptFile("no page of it can be loaded")
     plan = Plan(media_type=sniff.PDF, total_pages=total, pages=tuple(page.planned for page in read))
@@ -42,25 +42,29 @@ def plan_pdf(
 
 
 def _read(
-    document: pdfium.PdfDocument, numbers: Sequence[int], limits: Mapping[str, int]
+    document: pdfium.PdfDocument,
+    numbers: Sequence[int],
+    options: Options,
+    limits: Mapping[str, int],
 ) -> Iterator[ReadPage]:
     budget = limits.get("max_pixels", DEFAULT_MAX_PIXELS)
     for number in numbers:
         try:
             with pdf.page(document, number) as sheet:
-                yield _page(document, sheet, number, budget)
+                yield _page(document, sheet, number, options.ocr(number), budget)
         except PageUnreadable:
             verdict = Verdict(Source.RECOGNISE, DAMAGED_PAGE)  # where that page alone fails
             yield ReadPage(_planned(number, verdict, (0.0, 0.0)), None)
 
 
 def _page(
-    document: pdfium.PdfDocument, sheet: pdfium.PdfPage, number: int, budget: int
+    document: pdfium.PdfDocument, sheet: pdfium.PdfPage, number: int, ocr: Ocr, budget: int
 ) -> ReadPage:
     found = pdf.contents(sheet)
     pdf.check_pictures(found, budget)
     layer = pdf_text.read(document, sheet)
-    planned = _planned(number, judge(layer, found, sheet.get_size()), sheet.get_size())
+    verdict = as_asked(judge(layer, found, sheet.get_size()), ocr)
+    planned = _planned(number, verdict, sheet.get_size())
     if planned.source is Source.RECOGNISE:
         return ReadPage(planned, None)
     text = PageText(

@@ -35,7 +35,7 @@ def _planned(job: Job) -> tuple[Plan, list[PageText]]:
     media_type = sniff.media_type(job.original)
     if media_type == sniff.PDF:
         return plan_pdf(job.original, job.options, job.limits)
-    return plan_image(job.original, media_type, job.options, job.limits), []
+    return plan_image(job.original, media_type, job.options, job.limits)
 
 
 def _kept(job: Job, page: PageText) -> Made:

@@ -73,16 +73,37 @@ class Output(StrEnum):
     THUMBNAILS = "thumbnails"
 
 
+class Ocr(StrEnum):
+    """Whether a page may be recognised."""
+
+    AUTO = "auto"  # where its own text does not do
+    FORCE = "force"
+    FORBID = "forbid"
+
+
+EVERY_PAGE: Final = 0  # in place of page numbers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the caller asked for; every run keeps its own copy.
 
-    `pages` is a sorted tuple of page numbers from 1, empty for all.
+    `pages` is a sorted tuple of page numbers from 1, empty for all; `force_ocr` and `forbid_ocr`
+    have no page in common, and are (EVERY_PAGE,) for all.
     """
 
     languages: tuple[str, ...] = (DEFAULT_LANGUAGE,)
     pages: tuple[int, ...] = ()
     outputs: frozenset[Output] = frozenset(Output)
+    force_ocr: tuple[int, ...] = ()
+    forbid_ocr: tuple[int, ...] = ()
+
+    def ocr(self, page: int) -> Ocr:
+        """Return what was asked for a page."""
+        for asked, pages in ((Ocr.FORCE, self.force_ocr), (Ocr.FORBID, self.forbid_ocr)):
+            if page in pages or EVERY_PAGE in pages:
+                return asked
+        return Ocr.AUTO
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON value that `from_json` reads back, the same for equal options."""
@@ -90,6 +111,9 @@ class Options:
             "languages": list(self.languages),
             "pages": list(self.pages),
             "outputs": sorted(self.outputs),
+            # Left out where empty, as the release before does: a repeated request is the same.
+            **({"force_ocr": list(self.force_ocr)} if self.force_ocr else {}),
+            **({"forbid_ocr": list(self.forbid_ocr)} if self.forbid_ocr else {}),
         }
 
     @classmethod
@@ -99,6 +123,8 @@ class Options:
             languages=tuple(value["languages"]),
             pages=tuple(value["pages"]),
             outputs=frozenset(Output(each) for each in value["outputs"]),
+            force_ocr=tuple(value.get("force_ocr", ())),
+            forbid_ocr=tuple(value.get("forbid_ocr", ())),
         )
 
 

@@ -56,6 +56,7 @@ def words_json(page: PageText) -> dict[str, Any]:
         "engine": page.engine,
         "rotation": page.rotation,
         "confidence": None if confidence is None else round(confidence, 1),
+        "looks": [look.as_json() for look in page.looks],
         "words": [_word_json(word) for word in page.words],
     }
 
@@ -103,16 +104,16 @@ def _hocr_page(page: PageText) -> Iterator[str]:
     title = _bbox((0, 0, page.width, page.height), scale)
     title += f"; ppageno {page.number - 1}{scan}"
     yield _opened("div", "ocr_page", f"page_{page.number}", title)
-    for block, words in _by(page.words, "block"):
+    for block, words in by_level(page.words, "block"):
         yield from _hocr_block(words, f"{page.number}_{block}", scale)
     yield "</div>\n"
 
 
 def _hocr_block(words: list[Word], name: str, scale: float) -> Iterator[str]:
     yield _opened("div", "ocr_carea", f"block_{name}", _around(words, scale))
-    for paragraph, inside in _by(words, "paragraph"):
+    for paragraph, inside in by_level(words, "paragraph"):
         yield _opened("p", "ocr_par", f"par_{name}_{paragraph}", _around(inside, scale))
-        for line, found in _by(inside, "line"):
+        for line, found in by_level(inside, "line"):
             yield _opened("span", "ocr_line", f"line_{name}_{line}", _around(found, scale))
             yield from (_hocr_word(word, scale) for word in found)
             yield "</span>\n"
@@ -138,5 +139,6 @@ def _bbox(box: tuple[float, float, float, float], scale: float) -> str:
     return "bbox " + " ".join(str(round(side * scale)) for side in box)
 
 
-def _by(words: Iterable[Word], level: str) -> Iterator[tuple[int, list[Word]]]:
+def by_level(words: Iterable[Word], level: str) -> Iterator[tuple[int, list[Word]]]:
+    """Yield the number and the words of each block, paragraph or line."""
     return ((number, list(group)) for number, group in groupby(words, key=attrgetter(level)))

@@ -6,7 +6,7 @@ for PDF); a box is (left, top, right, bottom) within (0, 0, width, height).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import groupby
 from typing import Any
@@ -20,8 +20,54 @@ class Strategy(StrEnum):
     PLAIN = "plain"
     BLANK = "blank"  # one flat colour: the engine was not asked
     TURNED = "turned"
-    SMOOTHED = "smoothed"
+    UNTOUCHED = "untouched"  # the page as it came, where what had been mended read badly
     ENLARGED = "enlarged"
+
+
+class Step(StrEnum):
+    """What was done to a page's pixels before they were read."""
+
+    EVENED = "evened"  # uneven light
+    SMOOTHED = "smoothed"  # grain
+    DESPECKLED = "despeckled"  # single black and white pixels
+    SHARPENED = "sharpened"  # blur
+    ENLARGED = "enlarged"  # letters too small to read
+    SHRUNK = "shrunk"  # letters finer than reading needs
+    TURNED = "turned"  # by 90, 180 or 270 degrees
+    LEVELED = "leveled"  # lines that rose or fell
+
+
+class Doubt(StrEnum):
+    """Why a look at a page was followed by another."""
+
+    FEW_CHARACTERS = "few characters"  # for the ink there is
+    LOW_CONFIDENCE = "low confidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One recognition of a page; of several, the one whose words are the page's is `kept`."""
+
+    strategy: Strategy
+    steps: tuple[Step, ...] = ()
+    confidence: float  # the mean over characters, 0 without any
+    doubt: Doubt | None = None
+    kept: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON value that `from_json` reads back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Look":
+        """Read what `as_json` wrote."""
+        return cls(
+            strategy=Strategy(value["strategy"]),
+            steps=tuple(Step(step) for step in value["steps"]),
+            confidence=value["confidence"],
+            doubt=Doubt(value["doubt"]) if value["doubt"] else None,
+            kept=value["kept"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +94,7 @@ class PageText:
     words: tuple[Word, ...]
     engine: str  # name and version, e.g. "tesserocr 5.5.4 eng"
     rotation: int = 0  # degrees clockwise that the content had to be turned to be upright
+    looks: tuple[Look, ...] = ()  # in turn; none where one sure look at the page as it is was all
 
     @property
     def text(self) -> str:
@@ -78,6 +125,8 @@ class PageText:
             "words": [
                 [w.text, *w.box, w.confidence, w.block, w.paragraph, w.line] for w in self.words
             ],
+            # Left out where empty, for a reader of the release before does not know it.
+            **({"looks": [look.as_json() for look in self.looks]} if self.looks else {}),
         }
 
     @classmethod
@@ -87,7 +136,9 @@ class PageText:
             Word(text, (left, top, right, bottom), *rest)
             for text, left, top, right, bottom, *rest in value["words"]
         )
-        return cls(**{**value, "source": Source(value["source"]), "words": words})
+        looks = tuple(Look.from_json(look) for look in value.get("looks", ()))
+        source = Source(value["source"])
+        return cls(**{**value, "source": source, "words": words, "looks": looks})
 
 
 def _grouped(words: Iterable[Word], level: str) -> Iterator[list[Word]]:

@@ -1,0 +1,1 @@
+"""How well pages are read, and at what cost, beside what a user would take instead."""

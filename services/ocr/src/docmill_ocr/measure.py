@@ -1,0 +1,98 @@
+"""What is wrong with a page, told from its pixels at a fraction of what reading it costs."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from docmill.adapters.image import Pixels
+
+SAMPLE: Final = 1024  # pixels of the side of the square that a page is judged by
+_GRAINY: Final = 8.0  # gray levels of noise; scans have 0 to 4
+_SPECKLED: Final = 0.006  # share of single pixels unlike all around them; scans have 0.001
+_SPECK: Final = 40  # gray levels between such a pixel and what is nearest to it
+_BLURRED: Final = 0.28  # of an edge's height within one pixel; scans have 0.5 to 1, photos 0.35
+_CONTRAST: Final = 60  # gray levels of an edge worth judging
+_EDGE: Final = np.ones((1, 15), np.uint8)
+_AROUND: Final = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+_SADDLE: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_ENOUGH_EDGES: Final = 0.002  # share of the sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaws:
+    """Which of the flaws that a filter mends a page has."""
+
+    grainy: bool
+    speckled: bool
+    blurred: bool
+
+    @classmethod
+    def of(cls, pixels: Pixels) -> Self:
+        """Judge a part of an evenly lit page, best one with letters."""
+        grainy = grain(pixels) > _GRAINY
+        speckled = not grainy and specks(pixels) > _SPECKLED
+        blurred = not (grainy or speckled) and 0 < steepness(pixels) < _BLURRED
+        return cls(grainy=grainy, speckled=speckled, blurred=blurred)
+
+
+def busiest(pixels: Pixels, marks: Pixels) -> tuple[slice, slice]:
+    """Return the square of the page with the most ink; `marks` is a small mask of the ink."""
+    share = marks.shape[1] / pixels.shape[1]
+    height, width = (min(max(1, int(SAMPLE * share)), side) for side in marks.shape)
+    sums = cv2.integral(marks)
+    inside = sums[height:, width:] - sums[:-height, width:]
+    inside = inside - (sums[height:, :-width] - sums[:-height, :-width])
+    place = np.unravel_index(np.argmax(inside), inside.shape)
+    top, left = (int(side / share) for side in place)
+    return slice(top, top + SAMPLE), slice(left, left + SAMPLE)
+
+
+def grain(pixels: Pixels) -> float:
+    """Return the gray levels of noise: the usual answer to a filter blind to edges and slopes."""
+    response = np.abs(cv2.filter2D(pixels, cv2.CV_32F, _SADDLE))
+    return float(np.median(response)) / 6 / 0.6745
+
+
+def specks(pixels: Pixels) -> float:
+    """Return the share of pixels that are much darker or much lighter than all around them."""
+    over = cv2.subtract(pixels, cv2.dilate(pixels, _AROUND))
+    under = cv2.subtract(cv2.erode(pixels, _AROUND), pixels)
+    return float(np.mean(cv2.max(over, under) > _SPECK))
+
+
+def steepness(pixels: Pixels) -> float:
+    """Return how much of its height an edge usually climbs within one pixel; 0 without edges."""
+    steps = cv2.absdiff(pixels[:, 1:], pixels[:, :-1])
+    heights = cv2.subtract(cv2.dilate(pixels, _EDGE), cv2.erode(pixels, _EDGE))[:, 1:]
+    dark, light = np.percentile(pixels[::4, ::4], (0.5, 90))
+    edges = heights > max(_CONTRAST, (light - dark) / 2)
+    if np.mean(edges) < _ENOUGH_EDGES:
+        return 0.0
+    return float(np.median(cv2.dilate(steps, _EDGE)[edges] / heights[edges]))
+
+
+# ── the size of letters ──────────────────────────────────────────────────────────────────────────
+_LEAST: Final = (4, 2, 9)  # height, width and pixels of a mark that may be a letter
+_FEW: Final = 50  # letters; fewer say nothing about a page
+
+
+def letter_heights(pixels: Pixels) -> tuple[float, float]:
+    """Return a low and the usual height of letters in pixels, zeros where there are too few.
+
+    Heights are weighted by themselves, for specks outnumber letters; the low one is where the
+    smallest fifth ends.
+    """
+    _, marks = cv2.threshold(pixels, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
+    _, _, found, _ = cv2.connectedComponentsWithStats(marks)
+    width, height, area = (
+        found[1:, column] for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA)
+    )
+    letters = (height >= _LEAST[0]) & (width >= _LEAST[1]) & (area >= _LEAST[2])
+    letters &= (height < pixels.shape[0] / 8) & (width < 4 * height)
+    sizes = np.sort(height[letters]).astype(float)
+    if sizes.size < _FEW:
+        return 0.0, 0.0
+    low, usual = np.searchsorted(sizes.cumsum(), (sizes.sum() / 5, sizes.sum() / 2))
+    return float(sizes[low]), float(sizes[usual])

@@ -1,0 +1,94 @@
+"""Makes a page ready to be read: each step only where a measurement of the page calls for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from docmill.adapters.image import Pixels
+from docmill.domain.words import Step
+from docmill_ocr import measure, prepare
+from docmill_ocr.page_image import View
+
+Part = tuple[slice, slice]
+
+_SMALL: Final = 9.0  # pixels of a letter's height; smaller ones are enlarged
+_READABLE: Final = 16.0  # what they are enlarged to
+_MOST_ENLARGED: Final = 3.0
+_LARGE: Final = 18.0  # pixels; the smaller letters of a page at 300 dpi have 18 to 24
+_ENOUGH: Final = 13.0  # what they are shrunk to; a page at 200 dpi has 13 to 16
+_MOST_SHRUNK: Final = 0.5
+# Scripts with more strokes to a letter, or with marks that tell letters apart, by their languages.
+_DENSE: Final = frozenset({
+    *("chi", "jpn", "kor", "amh", "tir", "ara", "fas", "pus", "snd", "uig", "urd", "div", "syr"),
+    *("asm", "ben", "guj", "hin", "kan", "mal", "mar", "nep", "ori", "pan", "san", "sin", "tam"),
+    *("tel", "bod", "dzo", "khm", "lao", "mya", "tha", "yid", "iku"),
+})
+LARGEST_ENLARGED: Final = 6_000_000  # pixels before; memory grows with the square
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A page as the engine is to see it, and what was done to it."""
+
+    view: View
+    steps: tuple[Step, ...] = ()
+    skew: float = 0.0  # degrees by which the lines fell to the right
+    ink: float = 0.0  # share of the page
+
+    @classmethod
+    def of(cls, view: View, languages: Sequence[str] = ()) -> Self:
+        """Measure the page and mend what is wrong with it; a sound page is left as it is."""
+        small = prepare.preview(view.pixels)
+        background = prepare.paper(small)
+        marks = prepare.ink(small, background)
+        page = cls(view=view, ink=float(np.mean(marks)))
+        page = page.after(Step.EVENED, prepare.evened(view, background))
+        where = measure.busiest(view.pixels, marks)
+        page = page.filtered(where)
+        heights = measure.letter_heights(page.view.pixels[where])
+        page = page.enlarged(heights[1]) if dense(languages) else page.sized(*heights)
+        return page.leveled(prepare.skew(marks))
+
+    def after(self, step: Step, view: View) -> Self:
+        """Return the page after a step, the same page where the step did nothing."""
+        return self if view is self.view else replace(self, view=view, steps=(*self.steps, step))
+
+    def filtered(self, where: Part) -> Self:
+        flaws = measure.Flaws.of(self.view.pixels[where])
+        if flaws.grainy:
+            return self.after(Step.SMOOTHED, prepare.smoothed(self.view))
+        if flaws.speckled:
+            return self.after(Step.DESPECKLED, prepare.despeckled(self.view))
+        return self.after(Step.SHARPENED, prepare.sharpened(self.view)) if flaws.blurred else self
+
+    def sized(self, low: float, usual: float) -> Self:
+        """Bring letters of a low and a usual height to what reading needs."""
+        if low < _LARGE or Step.SHARPENED in self.steps:
+            return self.enlarged(usual)
+        factor = max(_ENOUGH / low, _MOST_SHRUNK)
+        return self.after(Step.SHRUNK, prepare.resized(self.view, factor))
+
+    def enlarged(self, height: float) -> Self:
+        if not 0 < height < _SMALL or self.view.pixels.size > LARGEST_ENLARGED:
+            return self
+        factor = min(_READABLE / height, _MOST_ENLARGED)
+        return self.after(Step.ENLARGED, prepare.resized(self.view, factor))
+
+    def leveled(self, skew: float) -> Self:
+        if not skew:
+            return self
+        return replace(self.after(Step.LEVELED, prepare.leveled(self.view, skew)), skew=skew)
+
+
+def dense(languages: Sequence[str]) -> bool:
+    """Whether a letter of one of the languages needs more pixels than Latin ones do."""
+    return any(language[:3] in _DENSE for language in languages)
+
+
+def flat(pixels: Pixels) -> bool:
+    """Whether the page is one colour, so that there is nothing to read."""
+    darkest, lightest, _, _ = cv2.minMaxLoc(pixels)
+    return darkest == lightest
