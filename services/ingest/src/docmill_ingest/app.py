@@ -19,7 +19,13 @@ from docmill_ingest.event_routes import event_routes
 from docmill_ingest.guide import guide
 from docmill_ingest.hold_routes import hold_routes
 from docmill_ingest.models import Problem
-from docmill_ingest.output_routes import Outputs, file_routes, output_routes, page_routes
+from docmill_ingest.output_routes import (
+    Outputs,
+    file_routes,
+    format_routes,
+    output_routes,
+    page_routes,
+)
 from docmill_ingest.reads import Reads
 from docmill_ingest.upload_routes import header_parameters, upload_content, upload_routes
 
@@ -72,6 +78,7 @@ def _routes(parts: Parts) -> APIBlueprint:
     event_routes(routes, parts.reads, parts.stream_limit)
     output_routes(routes, outputs)
     page_routes(routes, parts.reads)
+    format_routes(routes, parts.reads)
     file_routes(routes, outputs)
     return routes
 

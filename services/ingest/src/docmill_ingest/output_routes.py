@@ -140,6 +140,8 @@ def page_routes(routes: APIBlueprint, reads: Reads) -> None:
         found = reads.page(caller().tenant.id, path.document, path.page)
         return Response(found.text, content_type=TEXT)
 
+
+def format_routes(routes: APIBlueprint, reads: Reads) -> None:
     @routes.get(
         "/documents/<uuid:document>/pages/<int:page>/hocr",
         tags=[TAG],
