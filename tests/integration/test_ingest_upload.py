@@ -47,6 +47,8 @@ def test_an_accepted_file_is_stored_byte_for_byte(service: Api, caller: Caller) 
         "languages": ["eng"],
         "pages": [1, 2, 3, 5],
         "outputs": ["pdf", "words"],
+        "force_ocr": [],
+        "forbid_ocr": [],
     }
     with service.blobs.open(f"one/{document['id']}/original") as body:
         assert body.read() == PDF
