@@ -51,7 +51,7 @@ def busiest(pixels: Pixels, marks: Pixels) -> tuple[slice, slice]:
 
 def grain(pixels: Pixels) -> float:
     """Return the gray levels of noise: the usual answer to a filter blind to edges and slopes."""
-    response = np.abs(cv2.filter2D(pixels, cv2.CV_32F, _SADDLE))
+    response = np.abs(cv2.filter2D(pixels, cv2.CV_16S, _SADDLE))  # half of a float, and as exact
     return float(np.median(response)) / 6 / 0.6745
 
 

@@ -39,9 +39,11 @@ class Prepared:
     ink: float = 0.0  # share of the page
 
     @classmethod
-    def of(cls, view: View, languages: Sequence[str] = ()) -> Self:
-        """Measure the page and mend what is wrong with it; a sound page is left as it is."""
-        small = prepare.preview(view.pixels)
+    def of(cls, view: View, small: Pixels, languages: Sequence[str] = ()) -> Self:
+        """Measure the page, of which `small` is the preview, and mend what is wrong with it.
+
+        A sound page is left as it is.
+        """
         background = prepare.paper(small)
         marks = prepare.ink(small, background)
         page = cls(view=view, ink=float(np.mean(marks)))

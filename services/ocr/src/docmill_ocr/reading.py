@@ -68,9 +68,10 @@ class Reader:
 
     def read(self, view: View) -> Reading:
         """Return the best reading; the common page is recognised exactly once."""
-        if flat(prepare.preview(view.pixels)):
+        small = prepare.preview(view.pixels)
+        if flat(small):
             return Reading(page=Prepared(view=view), words=(), strategy=Strategy.BLANK)
-        first = self._look(Prepared.of(view, self.languages))
+        first = self._look(Prepared.of(view, small, self.languages))
         if _doubt(first, first.page.ink):
             return self._best(first, view)
         if _sideways(first.words):  # the engine reads such pages, but does not say so
