@@ -6,7 +6,7 @@ umask 022 # the children and PostgreSQL run as another user than root and must r
 cd "$(dirname "$0")/../.."
 
 readonly PACKAGES=(
-  ca-certificates fonts-dejavu-core libfaketime libseccomp2 openssl poppler-utils postgresql
+  ca-certificates fonts-dejavu-core fonts-liberation libfaketime libseccomp2 openssl poppler-utils postgresql
   prometheus prometheus-alertmanager prometheus-node-exporter python3 python3-venv rabbitmq-server
   tesseract-ocr tesseract-ocr-eng tesseract-ocr-fra tesseract-ocr-osd
 )

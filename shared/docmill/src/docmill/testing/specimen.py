@@ -22,7 +22,7 @@ from docmill.testing.pictures import Font, wrapped
 CLEAN: Final = "clean"
 DPI: Final = 200
 _SIZE: Final = (8.27, 6.2)  # inches: the upper half of an A4 page
-_FACES: Final = Path("/usr/share/fonts/truetype")
+FACES: Final = Path("/usr/share/fonts/truetype")
 
 
 class Part(StrEnum):
@@ -32,7 +32,7 @@ class Part(StrEnum):
     HELD_OUT = "held out"
 
 
-_TYPEFACES: Final = {
+TYPEFACES: Final = {
     Part.TUNING: ("dejavu/DejaVuSans.ttf", "dejavu/DejaVuSerif.ttf", "dejavu/DejaVuSansMono.ttf"),
     Part.HELD_OUT: (
         "liberation/LiberationSerif-Regular.ttf",
@@ -87,9 +87,9 @@ def specimens(part: Part, each: int = 6) -> Iterator[Specimen]:
 def specimen(part: Part, kind: str, degrade: Degrade, number: int) -> Specimen:
     """Make one page."""
     seed = _FIRST_SEED[part] + number
-    typeface = _TYPEFACES[part][number % len(_TYPEFACES[part])]
+    typeface = TYPEFACES[part][number % len(TYPEFACES[part])]
     texts = _columns(part, seed)
-    page = np.asarray(_printed(texts, ImageFont.truetype(_FACES / typeface, _height(seed))))
+    page = np.asarray(_printed(texts, ImageFont.truetype(FACES / typeface, _height(seed))))
     made = degrade(page, np.random.default_rng([seed, crc32(kind.encode())]))
     dpi = round(DPI * made.shape[1] / page.shape[1]) if kind == "low dpi" else DPI
     return Specimen(kind=kind, name=f"{kind} {seed}", pixels=made, text="\n".join(texts), dpi=dpi)
