@@ -86,8 +86,22 @@ def matched(page: PageText, found: pdf_text.Layer, scale: float) -> float:
         lambda: documents.scanned_pdf(2),
         lambda: documents.scanned_pdf(1, rotate=90),
         documents.transparent,
+        documents.pasted_pdf,
+        lambda: documents.pasted_pdf(rotate=90),
     ],
-    ids=["png", "jpeg", "exif", "tiff tag", "upside down", "tiff", "scans", "turned scan", "alpha"],
+    ids=[
+        "png",
+        "jpeg",
+        "exif",
+        "tiff tag",
+        "upside down",
+        "tiff",
+        "scans",
+        "turned scan",
+        "alpha",
+        "clipping",
+        "turned clipping",
+    ],
 )
 def test_the_words_of_a_searchable_pdf_lie_where_they_were_seen(
     mill: Mill, make: Callable[[], bytes]
@@ -108,6 +122,14 @@ def test_a_searchable_pdf_reads_in_order(mill: Mill) -> None:
     again = mill.read(made)
     assert again.plan.pages[0].reason == "ocr_layer"
     assert again.page().text.split() == read.page().text.split()
+
+
+def test_a_mixed_page_gets_only_the_words_that_its_file_does_not_have(mill: Mill) -> None:
+    read = mill.read(mill.file(documents.pasted_pdf()))
+    made = mill.assemble(read)[ArtifactKind.PDF].path
+    with pdf.opened(made) as document, pdf.page(document, 1) as sheet:
+        found = [word.text for word in pdf_text.read(document, sheet).words]
+    assert sorted(found) == sorted(word.text for word in read.page().words)
 
 
 def test_invisible_text_leaves_the_picture_as_it_was(mill: Mill) -> None:

@@ -102,12 +102,34 @@ def test_an_a0_plan_within_the_budget_is_accepted(mill: Mill) -> None:
     assert verdicts(mill, file.getvalue()) == [("recognise", "image")]
 
 
-def test_a_mixed_pdf_gets_both_and_says_why(mill: Mill) -> None:
+def test_each_page_of_a_mixed_pdf_is_judged_by_itself(mill: Mill) -> None:
     assert verdicts(mill, documents.mixed_pdf()) == [
         ("text", "text_layer"),
         ("recognise", "no_text_layer"),
-        ("recognise", "image_covers_page"),
+        ("mixed", "text_and_image"),
     ]
+
+
+def test_text_under_a_scan_is_an_ocr_layer_though_it_is_not_invisible(mill: Mill) -> None:
+    with pikepdf.open(BytesIO(documents.ocred_pdf())) as file:
+        content = file.pages[0].Contents.read_bytes().replace(b"3 Tr", b"0 Tr")
+        picture, text = content.split(b"Q\n", 1)
+        file.pages[0].Contents = file.make_stream(text + picture + b"Q\n")
+        under = BytesIO()
+        file.save(under)
+    assert verdicts(mill, under.getvalue()) == [("text", "ocr_layer")]
+
+
+def test_a_page_with_text_and_a_clipping_gives_both_in_their_order(mill: Mill) -> None:
+    page = mill.read(mill.file(documents.pasted_pdf())).page()
+    own = " ".join(documents.page_text(1, 2)).split()
+    clipped = " ".join(documents.page_text(2, 1)).split()
+    texts = [word.text for word in page.words]
+    assert page.source is Source.MIXED
+    assert texts[: len(own)] == own
+    assert {word.confidence for word in page.words[: len(own)]} == {100.0}
+    assert texts[-4:] == ["Copy", "3", "of", "3"]
+    assert error_rate(" ".join(texts[len(own) : -4]), " ".join(clipped)) <= 0.01
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Mill:
         plan = Plan.from_json(json.loads(json.dumps(validated.facts["plan"])))
         pages = {made.page: made.path for made in validated.made if made.page}
         for page in plan.pages:
-            if page.source is Source.RECOGNISE:
+            if page.source is not Source.TEXT:
                 made = self.recognise(path, plan, page.number, options).made
                 pages[page.number] = made[0].path
         return Read(path, plan, pages, options)

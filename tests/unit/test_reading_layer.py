@@ -10,6 +10,7 @@ from docmill_validator import layer
 A4 = (595.0, 842.0)
 ENGLISH = prose(seed=1, characters=1500)
 FULL_SCAN = Picture(1654, 2338, (0, 0, 595, 842))
+LOGO = Picture(400, 400, (60, 60, 160, 160))
 FIGURE = Picture(800, 600, (60, 60, 535, 480))
 
 
@@ -29,15 +30,20 @@ def page(*pictures: Picture, texts: int = 1, hidden: int = 0, paths: int = 0) ->
     ("text", "contents", "source", "reason"),
     [
         (ENGLISH, page(), Source.TEXT, layer.TEXT_LAYER),
-        (ENGLISH, page(FIGURE), Source.TEXT, layer.TEXT_LAYER),
+        (ENGLISH, page(LOGO), Source.TEXT, layer.TEXT_LAYER),
+        (ENGLISH, page(FIGURE), Source.MIXED, layer.TEXT_AND_IMAGE),
+        (ENGLISH, page(FIGURE, hidden=1), Source.TEXT, layer.TEXT_LAYER),
         (ENGLISH, page(FULL_SCAN, hidden=1), Source.TEXT, layer.OCR_LAYER),
-        (ENGLISH, page(FULL_SCAN), Source.TEXT, layer.TEXT_LAYER),
+        (ENGLISH, page(FULL_SCAN), Source.MIXED, layer.TEXT_AND_IMAGE),
+        (ENGLISH[:60], page(FULL_SCAN, hidden=1), Source.RECOGNISE, layer.IMAGE_COVERS_PAGE),
+        (ENGLISH[:60], page(FIGURE, hidden=1), Source.RECOGNISE, layer.THIN_TEXT_LAYER),
+        (ENGLISH[:60], page(hidden=1), Source.TEXT, layer.TEXT_LAYER),
         ("", page(texts=0), Source.TEXT, layer.EMPTY_PAGE),
         ("", page(FULL_SCAN, texts=0), Source.RECOGNISE, layer.NO_TEXT_LAYER),
         ("", page(texts=0, paths=300), Source.RECOGNISE, layer.NO_TEXT_LAYER),
-        ("Copy 3 of 3", page(FULL_SCAN), Source.RECOGNISE, layer.IMAGE_COVERS_PAGE),
-        ("Figure 7", page(FIGURE), Source.RECOGNISE, layer.THIN_TEXT_LAYER),
-        ("Title", page(paths=200), Source.RECOGNISE, layer.THIN_TEXT_LAYER),
+        ("Copy 3 of 3", page(FULL_SCAN), Source.MIXED, layer.TEXT_AND_IMAGE),
+        ("Figure 7", page(FIGURE), Source.MIXED, layer.TEXT_AND_IMAGE),
+        ("Title", page(paths=200), Source.MIXED, layer.THIN_TEXT_LAYER),
         ("Title page", page(), Source.TEXT, layer.TEXT_LAYER),
     ],
 )
@@ -45,11 +51,6 @@ def test_a_text_layer_is_taken_where_it_says_what_the_page_shows(
     text: str, contents: Contents, source: Source, reason: str
 ) -> None:
     assert layer.judge(text_layer(text), contents, A4) == layer.Verdict(source, reason)
-
-
-def test_a_legal_notice_stamped_on_a_scan_is_not_the_page() -> None:
-    verdict = layer.judge(text_layer(ENGLISH[:160]), page(FULL_SCAN), A4)
-    assert verdict.reason == layer.IMAGE_COVERS_PAGE
 
 
 def test_strips_of_a_scan_cover_the_page_together() -> None:

@@ -21,7 +21,7 @@ from docmill.domain.rendering import (
 )
 from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome
-from docmill_ocr import picture_pdf, searchable
+from docmill_ocr import mixed, picture_pdf, searchable
 
 ENGINE: Final = "docmill assemble 1"  # raised when the same pages would give other bytes
 
@@ -83,13 +83,21 @@ def _hocr(job: Job, plan: Plan) -> Made:
 def _pdf(job: Job, plan: Plan) -> Made:
     target = job.scratch / "searchable.pdf"
     source = _pdf_source(job, plan)
-    recognised = [
+    read = [
         page.number
         for page in plan.pages
-        if page.number in job.pages and page.source is Source.RECOGNISE
+        if page.number in job.pages and page.source is not Source.TEXT
     ]
-    searchable.write(source, recognised, partial(_read, job), target)
+    searchable.write(source, read, partial(_added, job), target)
     return Made(kind=ArtifactKind.PDF, page=0, path=target, media_type=sniff.PDF)
+
+
+def _added(job: Job, number: int) -> PageText:
+    """Return a page with the words that its file does not have already."""
+    page = _read(job, number)
+    if page.source is not Source.MIXED:
+        return page
+    return mixed.added(page, mixed.own_words(job.original, number))
 
 
 def _pdf_source(job: Job, plan: Plan) -> Path:

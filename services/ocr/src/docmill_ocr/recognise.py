@@ -1,6 +1,7 @@
 """The recognise stage: one page to words with boxes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
 from docmill.domain.document import DEFAULT_LANGUAGE, ArtifactKind
@@ -9,7 +10,7 @@ from docmill.domain.rejection import CorruptFile, PageUnreadable
 from docmill.domain.rendering import JSON_TYPE, page_json
 from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome
-from docmill_ocr import page_image
+from docmill_ocr import mixed, page_image
 from docmill_ocr.engines import chosen
 from docmill_ocr.page_image import PageImage
 from docmill_ocr.reading import Reader, Reading, on_page
@@ -36,19 +37,24 @@ class Recognise:
 
     def run(self, job: Job) -> Outcome:
         """Raise PageUnreadable for a page that cannot be decoded, UnknownLanguage."""
-        image = _loaded(job)
-        reading = Reader(self._engine, job.options.languages).read(image.view)
+        assert job.plan is not None  # noqa: S101  # the runtime gives it to every stage but validate
+        plan = Plan.from_json(job.plan)
+        source = plan.page(job.page).source
+        image = _loaded(job, plan.media_type)
+        own = mixed.own_words(job.original, job.page) if source is Source.MIXED else ()
+        view = mixed.without(image.view, own) if own else image.view
+        reading = Reader(self._engine, job.options.languages).read(view)
         engine = f"{self.engine} {'+'.join(job.options.languages)}"
         page = _page_text(job.page, image, reading, engine)
+        if source is Source.MIXED:
+            page = replace(page, source=source, words=mixed.merged(own, page.words))
         path = job.scratch / f"page-{job.page}.json"
         path.write_bytes(page_json(page))
         made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type=JSON_TYPE)
         return Outcome(made=[made], engine=engine, facts=_facts(page, reading))
 
 
-def _loaded(job: Job) -> PageImage:
-    assert job.plan is not None  # noqa: S101  # the runtime gives it to every stage but validate
-    media_type = Plan.from_json(job.plan).media_type
+def _loaded(job: Job, media_type: str) -> PageImage:
     budget = job.limits.get("max_pixels", DEFAULT_MAX_PIXELS)
     try:
         return page_image.load(job.original, media_type, job.page, budget)

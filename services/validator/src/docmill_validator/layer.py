@@ -17,18 +17,16 @@ NO_TEXT_LAYER: Final = "no_text_layer"
 THIN_TEXT_LAYER: Final = "thin_text_layer"
 GARBAGE_TEXT_LAYER: Final = "garbage_text_layer"
 IMAGE_COVERS_PAGE: Final = "image_covers_page"
+TEXT_AND_IMAGE: Final = "text_and_image"
 IMAGE: Final = "image"  # the file is a picture
 OCR_FORCED: Final = "ocr_forced"
 OCR_FORBIDDEN: Final = "ocr_forbidden"
 
 _FULL_PAGE: Final = 0.85  # of the page under images: a scan, or a page on a picture
-_LARGE_IMAGE: Final = 0.3
-_VISIBLE_IMAGE: Final = 0.1
+_VISIBLE_IMAGE: Final = 0.1  # a logo is smaller
 _MANY_PATHS: Final = 20  # letters drawn as outlines come in tens
 _FEW_CHARACTERS: Final = 20  # a page number and a running title
 _STAMP_CHARACTERS: Final = 100
-_CAPTION_CHARACTERS: Final = 200
-_PAGE_OF_TEXT: Final = 0.05  # share of the page under words; a stamp covers one or two percent
 
 _UNMAPPED_SHARE: Final = 0.1
 _ALPHANUMERIC_SHARE: Final = 0.55
@@ -48,7 +46,10 @@ class Verdict:
 
 
 def judge(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:
-    """Take the text layer when it is sound and says what the page shows; else recognise."""
+    """Take the text layer when it is sound and says what the page shows; else recognise.
+
+    Where it says only a part of that, and stands there for the reader to see, take both.
+    """
     if contents.empty:
         return Verdict(Source.TEXT, EMPTY_PAGE)
     if not layer.words:
@@ -60,31 +61,30 @@ def judge(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdic
 
 def as_asked(verdict: Verdict, ocr: Ocr) -> Verdict:
     """Let the caller's word decide; the reason stays the page's own where both agree."""
-    if ocr is Ocr.FORCE and verdict.source is Source.TEXT:
+    if ocr is Ocr.FORCE and verdict.source is not Source.RECOGNISE:
         return Verdict(Source.RECOGNISE, OCR_FORCED)
-    if ocr is Ocr.FORBID and verdict.source is Source.RECOGNISE:
+    if ocr is Ocr.FORBID and verdict.source is not Source.TEXT:
         return Verdict(Source.TEXT, OCR_FORBIDDEN)
     return verdict
 
 
 def _complete(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:
     share = image_share(contents, size)
-    if share >= _FULL_PAGE:
-        return _over_image(layer, contents, size)
-    few = layer.characters < _FEW_CHARACTERS
-    if few and (share >= _VISIBLE_IMAGE or contents.paths >= _MANY_PATHS):
-        return Verdict(Source.RECOGNISE, THIN_TEXT_LAYER)
-    if share >= _LARGE_IMAGE and layer.characters < _CAPTION_CHARACTERS:
-        return Verdict(Source.RECOGNISE, THIN_TEXT_LAYER)
+    if contents.hidden * 2 > contents.texts:
+        return _unseen(layer, share)
+    if share >= _VISIBLE_IMAGE:
+        return Verdict(Source.MIXED, TEXT_AND_IMAGE)
+    if layer.characters < _FEW_CHARACTERS and contents.paths >= _MANY_PATHS:
+        return Verdict(Source.MIXED, THIN_TEXT_LAYER)
     return Verdict(Source.TEXT, TEXT_LAYER)
 
 
-def _over_image(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:
-    hidden = contents.hidden * 2 > contents.texts
-    enough = layer.area >= _PAGE_OF_TEXT * size[0] * size[1]
-    if layer.characters < _STAMP_CHARACTERS or not (hidden or enough):
-        return Verdict(Source.RECOGNISE, IMAGE_COVERS_PAGE)
-    return Verdict(Source.TEXT, OCR_LAYER if hidden else TEXT_LAYER)
+def _unseen(layer: Layer, share: float) -> Verdict:
+    """Judge text that nobody sees: of an earlier OCR, or left over from something else."""
+    scan = share >= _FULL_PAGE
+    if share < _VISIBLE_IMAGE or layer.characters >= _STAMP_CHARACTERS:
+        return Verdict(Source.TEXT, OCR_LAYER if scan else TEXT_LAYER)
+    return Verdict(Source.RECOGNISE, IMAGE_COVERS_PAGE if scan else THIN_TEXT_LAYER)
 
 
 def image_share(contents: Contents, size: tuple[float, float]) -> float:

@@ -65,7 +65,7 @@ def _page(
     layer = pdf_text.read(document, sheet)
     verdict = as_asked(judge(layer, found, sheet.get_size()), ocr)
     planned = _planned(number, verdict, sheet.get_size())
-    if planned.source is Source.RECOGNISE:
+    if planned.source is not Source.TEXT:
         return ReadPage(planned, None)
     text = PageText(
         number=number,

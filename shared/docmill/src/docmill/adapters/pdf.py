@@ -16,6 +16,7 @@ from docmill.domain.rejection import CorruptFile, EncryptedPdf, PageUnreadable, 
 
 POINTS_PER_INCH: Final = 72
 _DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
+_FULL_PAGE: Final = 0.85
 _SLACK: Final = 1.5  # points by which a scan may miss the page's edge
 _DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
 Affine = tuple[float, float, float, float, float, float]
@@ -71,6 +72,13 @@ class Picture:
         down = self.height / max(self.box[3] - self.box[1], 0.01)
         return max(across, down) * POINTS_PER_INCH
 
+    def covers(self, size: tuple[float, float]) -> bool:
+        """Whether next to nothing of a page of this size is left beside it."""
+        left, top, right, bottom = self.box
+        across = min(right, size[0]) - max(left, 0)
+        down = min(bottom, size[1]) - max(top, 0)
+        return max(across, 0) * down >= _FULL_PAGE * size[0] * size[1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
@@ -78,7 +86,7 @@ class Contents:
 
     pictures: tuple[Picture, ...]
     texts: int
-    hidden: int  # of the texts: drawn invisibly, as OCR layers are
+    hidden: int  # of the texts: drawn invisibly or under a full-page image, as OCR layers are
     paths: int
     annotations: int
 
@@ -119,19 +127,23 @@ def contents(sheet: pdfium.PdfPage) -> Contents:
     """Look at the page's objects; nothing is decoded."""
     affine = shown(sheet)
     items = list(sheet.get_objects(max_depth=_DEPTH))
-    texts = [item for item in items if item.type == raw.FPDF_PAGEOBJ_TEXT]
+    pictures = {
+        place: _picture(item, affine)
+        for place, item in enumerate(items)
+        if item.type == raw.FPDF_PAGEOBJ_IMAGE
+    }
+    lid = max((at for at, each in pictures.items() if each.covers(sheet.get_size())), default=0)
+    texts = [place for place, item in enumerate(items) if item.type == raw.FPDF_PAGEOBJ_TEXT]
     return Contents(
-        pictures=tuple(
-            _picture(item, affine) for item in items if item.type == raw.FPDF_PAGEOBJ_IMAGE
-        ),
+        pictures=tuple(pictures.values()),
         texts=len(texts),
-        hidden=sum(_hidden(item) for item in texts),
+        hidden=sum(place < lid or _invisible(items[place]) for place in texts),
         paths=sum(item.type in _DRAWN for item in items),
         annotations=raw.FPDFPage_GetAnnotCount(sheet.raw),
     )
 
 
-def _hidden(item: Any) -> bool:
+def _invisible(item: Any) -> bool:
     mode = raw.FPDFTextObj_GetTextRenderMode(item.raw)
     return bool(mode == raw.FPDF_TEXTRENDERMODE_INVISIBLE)
 

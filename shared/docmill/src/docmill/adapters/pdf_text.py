@@ -44,11 +44,6 @@ class Layer:
     characters: int  # that are not space
     unmapped: int  # of them: without a sure meaning
 
-    @property
-    def area(self) -> float:
-        """The summed area of the words."""
-        return sum((w.box[2] - w.box[0]) * (w.box[3] - w.box[1]) for w in self.words)
-
 
 @dataclass(slots=True)
 class _Run:

@@ -11,6 +11,7 @@ class Source(StrEnum):
 
     TEXT = "text"  # the file's own text layer
     RECOGNISE = "recognise"  # OCR
+    MIXED = "mixed"  # its own text as it is, and OCR of what its pictures show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,10 @@ class Plan:
     media_type: str
     total_pages: int
     pages: tuple[PlannedPage, ...]
+
+    def page(self, number: int) -> PlannedPage:
+        """Return the planned page of this number; it must be one of the run's."""
+        return next(page for page in self.pages if page.number == number)
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON value that `from_json` reads back."""

@@ -239,6 +239,19 @@ def mixed_pdf() -> bytes:
         return _saved(pdf)
 
 
+def pasted_pdf(*, rotate: int = 0) -> bytes:
+    """One page of live text with a scanned clipping below it and one live line below that."""
+    with Pdf.new() as pdf:
+        scan = scanned(page_image(2, count=1), seed=2)
+        clipping = scan.crop((0, 0, scan.width, scan.height * 3 // 10))
+        pasted = b"q 595 0 0 253 0 80 cm /Im1 Do Q\n"
+        footer = b"BT /F1 9 Tf 64 40 Td (Copy 3 of 3) Tj ET\n"
+        content = _typeset(page_text(1, 2)) + pasted + footer
+        _add_page(pdf, content, image=_embedded(pdf, clipping))
+        pdf.pages[0].Rotate = rotate
+        return _saved(pdf)
+
+
 def garbage_layer_pdf() -> bytes:
     """Readable print whose text layer says something else: each code means another letter."""
     with Pdf.new() as pdf:

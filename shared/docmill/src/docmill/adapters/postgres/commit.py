@@ -45,7 +45,7 @@ def _plan(document: Locked, claim: Claim, plan: dict[str, Any]) -> None:
     if document.state is State.RECEIVED:
         document.move(State.PROCESSING)
     document.tell("validated", pages=plan["total_pages"], media_type=plan["media_type"])
-    pages = [page["number"] for page in plan["pages"] if page["source"] == Source.RECOGNISE]
+    pages = [page["number"] for page in plan["pages"] if page["source"] != Source.TEXT]
     document.add_tasks(Stage.RECOGNISE, pages)
     if Output.THUMBNAILS in claim.options.outputs:
         document.add_tasks(Stage.THUMBNAIL)

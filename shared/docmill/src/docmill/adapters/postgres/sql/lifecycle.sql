@@ -34,7 +34,7 @@ SELECT a.document_id, %(run)s, a.kind, a.page, a.stage, a.task_page, a.key, a.sh
 -- name: missing_units
 -- What the new run still has to do: pages without a stored text, and the thumbnails.
 SELECT 'recognise' AS stage, p.number AS page FROM page p
- WHERE p.document_id = %(document)s AND p.run = %(run)s AND p.source = 'recognise'
+ WHERE p.document_id = %(document)s AND p.run = %(run)s AND p.source <> 'text'
    AND NOT EXISTS (SELECT FROM artifact a WHERE a.document_id = p.document_id AND a.run = p.run
                       AND a.kind = 'page' AND a.page = p.number)
  UNION ALL
