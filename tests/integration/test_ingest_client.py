@@ -1,5 +1,6 @@
 """The SDK and the `docmill` command against the real service."""
 
+import inspect
 import io
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from docmill.ops.settings import StoreSettings
 from docmill_client import Client, Problem, Unreachable
 from docmill_client.command import Command, run
 from docmill_client.parser import parser
+from docmill_ingest.options import UploadOptions
 from tests.stack.api import PDF, Api, api
 
 
@@ -54,6 +56,20 @@ def test_a_document_goes_in_and_its_text_comes_out(shop: Shop, tmp_path: Path) -
     assert shop.client.pdf(document["id"], tmp_path / "b.pdf") == len(PDF)
     assert (tmp_path / "b.pdf").read_bytes() == PDF
     assert [each["id"] for each in shop.client.list()] == [document["id"]]
+
+
+def test_every_option_of_an_upload_can_be_given() -> None:
+    assert set(UploadOptions.model_fields) <= set(inspect.signature(Client.upload).parameters)
+
+
+def test_the_caller_says_which_pages_are_recognised(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(PDF)
+    shop.command("upload", str(tmp_path / "a.pdf"), "--force-ocr", "2", "--forbid-ocr", "1")
+    (document,) = shop.client.list()
+    options = document["options"]
+    assert (options["force_ocr"], options["forbid_ocr"]) == ([2], [1])
+    shop.service.work_off()
+    assert shop.client.alto(document["id"], 2).count("<Page ") == 1
 
 
 def test_a_refusal_is_a_problem_with_its_code(shop: Shop, tmp_path: Path) -> None:

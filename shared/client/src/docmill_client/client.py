@@ -71,22 +71,31 @@ class Client:
         media_type: str = "application/octet-stream",
         languages: Sequence[str] = (),
         pages: str | None = None,
+        force_ocr: str | None = None,
+        forbid_ocr: str | None = None,
         outputs: Sequence[str] | None = None,
         priority: str | None = None,
         retention_seconds: int | None = None,
         metadata: Mapping[str, Any] | None = None,
+        batch: Identity | None = None,
         idempotency_key: str | None = None,
         correlation_id: str | None = None,
     ) -> Document:
-        """Upload a file, or bytes, and return the document. Tried again, it stays one document."""
+        """Upload a file, or bytes, and return the document. Tried again, it stays one document.
+
+        Pages are given as `1-3,5`; those of `force_ocr` and `forbid_ocr` may be `all`.
+        """
         options = {
             "name": name or (None if isinstance(file, bytes) else Path(file).name),
             "languages": ",".join(languages) or None,
             "pages": pages,
+            "force_ocr": force_ocr,
+            "forbid_ocr": forbid_ocr,
             "outputs": None if outputs is None else ",".join(outputs),
             "priority": priority,
             "retention_seconds": retention_seconds,
             "metadata": None if metadata is None else json.dumps(metadata),
+            "batch": None if batch is None else str(batch),
         }
         headers = {
             "Content-Type": media_type,
@@ -146,6 +155,10 @@ class Client:
         """Return one page: text, words and geometry."""
         found: Mapping[str, Any] = self._json("GET", f"/v1/documents/{document}/pages/{number}")
         return found
+
+    def alto(self, document: Identity, number: int) -> str:
+        """Return one page as ALTO 4."""
+        return self._call("GET", f"/v1/documents/{document}/pages/{number}/alto").text
 
     def hocr(self, document: Identity) -> str:
         """Return the words as hOCR."""

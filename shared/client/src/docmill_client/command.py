@@ -58,9 +58,12 @@ def _send(command: Command, file: Path) -> Document:
         media_type=mimetypes.guess_type(file.name)[0] or "application/octet-stream",
         languages=asked.languages.split(",") if asked.languages else (),
         pages=asked.pages,
+        force_ocr=asked.force_ocr,
+        forbid_ocr=asked.forbid_ocr,
         outputs=None if asked.outputs is None else asked.outputs.split(","),
         priority=asked.priority,
         metadata=json.loads(asked.metadata) if asked.metadata else None,
+        batch=asked.batch,
     )
     command.err.print(f"[bold]{file.name}[/] {document['id']}", highlight=False)
     if not asked.wait:

@@ -42,9 +42,12 @@ def _upload(command: argparse.ArgumentParser) -> None:
     command.add_argument("--wait", action="store_true", help="wait and print the text")
     command.add_argument("--languages", help="by commas, the main one first: eng,fra")
     command.add_argument("--pages", help="pages to read: 1-3,5")
+    command.add_argument("--force-ocr", metavar="PAGES", help="pages to recognise anyway, or all")
+    command.add_argument("--forbid-ocr", metavar="PAGES", help="pages never to recognise, or all")
     command.add_argument("--outputs", help="by commas: words,hocr,pdf,thumbnails")
     command.add_argument("--priority", choices=["critical", "default", "batch"])
     command.add_argument("--metadata", help="a JSON object")
+    command.add_argument("--batch", metavar="ID", help="an open batch to put them into")
 
 
 def _list(command: argparse.ArgumentParser) -> None:
