@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -53,7 +53,7 @@ def occupied(service: Server, ledger: Desk) -> Iterator[None]:
 
 @pytest.mark.parametrize("way", [Proxy.refusing, Proxy.holding], ids=["refuses", "hangs"])
 def test_an_outage_shorter_than_the_patience_is_no_illness(
-    outage: Outage, way: Callable[[Proxy], object]
+    outage: Outage, way: Callable[[Proxy], AbstractContextManager[None]]
 ) -> None:
     with way(outage.proxy):
         answers = [outage.service.health("readyz") for _ in range(3)]
