@@ -20,7 +20,7 @@ from deploy.local.demo import Demo, where
 from deploy.local.process import Process
 from deploy.local.server import NotReadyError
 from deploy.local.stack import Stack
-from deploy.local.supervisor import AlreadyRunningError, Supervisor, only_one
+from deploy.local.supervisor import AlreadyRunningError, Supervisor, holder, only_one
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KEPT_BY_CLEAN = {"cache", "setup.stamp", "test", "venv"}
@@ -79,8 +79,9 @@ class Local:
             pause.wait(0.3)
 
     def down(self) -> int:
-        """Stop the supervisor, and whatever a killed one left."""
+        """Stop the supervisor, be it somebody's demo, and whatever a killed one left."""
         self.supervisor.stop(timeout=90)
+        holder(self.root).stop(timeout=90)
         self.stack.stop()
         return 0
 

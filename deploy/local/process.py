@@ -46,8 +46,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        born = psutil.Process(self._child.pid).create_time()
-        self.pid_file.write_text(f"{self._child.pid} {born}\n")
+        self.pid_file.write_text(identity(self._child.pid))
 
     def _turn_log(self) -> None:
         if self.log_file.exists() and self.log_file.stat().st_size > LARGEST_LOG:
@@ -128,6 +127,11 @@ class Process:
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
         return found if alive else None
+
+
+def identity(pid: int) -> str:
+    """Give what a pid file holds."""
+    return f"{pid} {psutil.Process(pid).create_time()}\n"
 
 
 def _members(group: int | None) -> list[int]:

@@ -1,6 +1,7 @@
 """Keeps the services of a stack running: restarts what crashed, stops all in order."""
 
 import fcntl
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
+from deploy.local.process import Process, identity
 from deploy.local.stack import Stack
 
 SHORTEST_PAUSE: Final = 0.5
@@ -105,11 +107,18 @@ class Supervisor:
 @contextmanager
 def only_one(root: Path) -> Iterator[None]:
     """Hold the stack for one supervisor; raise AlreadyRunningError when another has it."""
-    file = root / "run" / "supervisor.lock"
+    file = holder(root).pid_file
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
+    with file.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             raise AlreadyRunningError from exc
+        file.write_text(identity(os.getpid()))
         yield
+
+
+def holder(root: Path) -> Process:
+    """Give whoever holds the stack: what `up` left in the background, or somebody's demo."""
+    run = root / "run"
+    return Process("supervisor", run / "supervisor.lock", root / "logs" / "supervisor.log")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from docmill.domain import document, task
+from docmill.domain.document import State
+from docmill.domain.task import TaskState
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "states.md"
 S = TypeVar("S", bound=StrEnum)
@@ -27,6 +29,8 @@ updates allow no other move, and the hourly audit checks the histories against t
 ## Task
 
 {task}
+- A task is born `ready`, or `scheduled` when it must not begin at once: of a bulk replay, which is
+  spread over time, and a webhook that is sent again.
 - `ready → queued` is the dispatcher's fair pick; it raises `dispatch`, the hint's generation.
 - `queued → running` is a worker's claim; it takes a token, the fencing number.
 - `running → scheduled`: to be tried again later; `→ ready`: released by a drain, or its worker was
@@ -35,18 +39,22 @@ updates allow no other move, and the hourly audit checks the histories against t
 """
 
 
-def diagram(moves: Mapping[S, frozenset[S]], first: str) -> str:
-    """Draw a table of moves as a Mermaid state diagram."""
+def diagram(moves: Mapping[S, frozenset[S]], *births: S) -> str:
+    """Draw a table of moves, and the states it begins with, as a Mermaid state diagram."""
     arrows = [f"    {a.value} --> {b.value}" for a in moves for b in sorted(moves[a])]
     ends = [f"    {state.value} --> [*]" for state, to in moves.items() if not to]
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}", *arrows, *ends, "```", ""]
+    begins = [f"    [*] --> {state.value}" for state in births]
+    lines = ["```mermaid", "stateDiagram-v2", *begins, *arrows, *ends, "```", ""]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Write the page."""
     PAGE.write_text(
-        TEXT.format(document=diagram(document.MOVES, "received"), task=diagram(task.MOVES, "ready"))
+        TEXT.format(
+            document=diagram(document.MOVES, State.RECEIVED),
+            task=diagram(task.MOVES, TaskState.READY, TaskState.SCHEDULED),
+        )
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from deploy.local.stack import Stack
 from tests.stack.flow import Caller, Inspector, caller, inspector
 from tests.stack.leak import leaks
-from tests.stack.samples import Sent, send
+from tests.stack.samples import ERROR_RATE, Sent, send
 from tests.stack.whole import whole_stack
 
 EACH_SECOND: Final = "* * * * * *"
@@ -27,6 +27,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "e2e" in item.path.parts:
             # the first test that asks for the stack waits for its start
             item.add_marker(pytest.mark.timeout(300))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    told = [value for each in reports for name, value in each.user_properties if name == ERROR_RATE]
+    if told:
+        terminalreporter.section("character error rate of each page")
+    for line in sorted(told):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -97,10 +97,41 @@ def test_a_stages_tasks_are_limited_for_all_or_for_one_tenant(database_url: str)
     assert admin(database_url, "stage", "list") == []
 
 
-@pytest.mark.parametrize("given", [("--attempts", "0"), ("--deadline-seconds", "-1")])
-def test_a_limit_is_more_than_nothing(given: tuple[str, str]) -> None:
-    with pytest.raises(SystemExit):
-        parser().parse_args(["stage", "task-limit", "recognise", *given])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "stage task-limit recognise --attempts 0",
+        "stage task-limit recognise --deadline-seconds -1",
+        "stage limit recognise 0",
+        "task replay --all --per-second 0",
+        "task list --limit 0",
+        "task list --within-hours -1",
+        "task show 99999999999999999999",
+        "tenant set acme --weight 0",
+        "tenant set acme --weight nan",
+        "tenant set acme --max-running 0",
+        "tenant set acme --max-file-bytes -1",
+        "tenant set acme --max-pages 9999999999",
+        "tenant set acme --starts-per-second inf",
+        "tenant set acme --retention-hours 0",
+        "tenant set acme --retention-hours 1e300",
+        "key create acme --expires-days 1e9",
+        "key rotate 0 --grace-hours -1",
+    ],
+)
+def test_what_cannot_be_meant_is_told_with_its_argument(
+    arguments: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(arguments.split())
+    assert ended.value.code == 2
+    assert "error: argument" in capsys.readouterr().err
+
+
+def test_content_is_not_kept_longer_than_at_most(database_url: str) -> None:
+    admin(database_url, "tenant", "create", "acme", "--plan", "standard")
+    with pytest.raises(Refused, match="shorter than the retention, 30 days"):
+        admin(database_url, "tenant", "set", "acme", "--max-retention-hours", "24")
 
 
 def test_keys_are_listed_rotated_and_revoked(database_url: str) -> None:

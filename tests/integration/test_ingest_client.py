@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from docmill_client.command import Command, run
 from docmill_client.parser import parser
 from docmill_ingest.options import UploadOptions
 from tests.stack.api import PDF, Api, api
+from tests.stack.ledger import lengthened
 
 
 @dataclass
@@ -96,6 +98,12 @@ def test_a_life_ends_as_asked(shop: Shop) -> None:
     shop.client.erase(document["id"])
     with pytest.raises(Problem, match="tenant"):
         shop.client.get(document["id"])
+
+
+def test_a_long_history_comes_whole(shop: Shop) -> None:
+    document = shop.client.upload(PDF)["id"]
+    last = lengthened(shop.service.desk, UUID(document))
+    assert [each["seq"] for each in shop.client.events(document)] == list(range(1, last + 1))
 
 
 class Flaky(httpx.BaseTransport):

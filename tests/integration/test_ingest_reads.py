@@ -8,6 +8,7 @@ import pytest
 from docmill.domain.task import Pool
 from docmill.ops.settings import StoreSettings
 from tests.stack.api import PDF, Api, Caller, api, identity
+from tests.stack.ledger import lengthened
 
 PARTS = (
     "",
@@ -283,6 +284,17 @@ class TestEvents:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": "2"}
         first = caller.get(f"{ready}/events", headers=headers).text.split("id: ")[1]
         assert first.startswith("3\n")
+
+    def test_a_long_history_is_told_to_its_end(
+        self, service: Api, caller: Caller, ready: str
+    ) -> None:
+        last = lengthened(service.desk, identity(ready))
+        page = caller.get(f"{ready}/events").get_json()
+        assert (len(page["items"]), page["next_after"]) == (1000, 1000)
+        rest = caller.get(f"{ready}/events?after={last - 1000}").get_json()
+        assert (len(rest["items"]), rest["next_after"]) == (1000, None)
+        stream = caller.get(f"{ready}/events", headers={"Accept": "text/event-stream"})
+        assert stream.text.count("\nid: ") == last
 
 
 class TestLifecycle:

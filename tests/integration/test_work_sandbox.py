@@ -5,12 +5,14 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
 ORDINARY = 65533
 AS_ROOT: list[str] = []
 AS_ORDINARY = ["setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups"]
+FORBIDDEN = "refused PermissionError"
 USERS = {"root": AS_ROOT, "ordinary": AS_ORDINARY} if os.geteuid() == 0 else {"ordinary": AS_ROOT}
 
 
@@ -43,28 +45,48 @@ def test_no_connection_is_made(user: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path",
+    "trespassing",
     [
-        "/proc/{pid}/environ",
-        "/proc/{pid}/mem",
-        "/proc/{pid}/fd",
-        "/proc/self/environ",
-        "{secret}",
-        "/etc/passwd",
-        "/etc/hostname",
-        "{other}/scratch",
-        "/var/tmp",
+        "read /proc/{pid}/environ",
+        "read /proc/{pid}/mem",
+        "look_into /proc/{pid}/fd",
+        "read /proc/self/environ",
+        "read {secret}",
+        "read /etc/passwd",
+        "read /etc/hostname",
+        "look_into {other}/scratch",
+        "look_into /var/tmp",
     ],
 )
-def test_nothing_of_others_is_read(user: str, path: str) -> None:
-    (said,) = trespass(user, f"read {path}")
-    assert said.startswith("refused")
+def test_nothing_of_others_is_read(user: str, trespassing: str) -> None:
+    assert trespass(user, trespassing) == [FORBIDDEN]
 
 
-@pytest.mark.parametrize("path", ["/tmp/x", "/var/tmp/x", "{secret}", "{other}/scratch/x"])
+@pytest.mark.parametrize(
+    "path", ["/tmp/x-{pid}", "/var/tmp/x-{pid}", "{secret}", "{other}/scratch/x"]
+)
 def test_nothing_is_written_outside_the_scratch_directory(user: str, path: str) -> None:
-    (said,) = trespass(user, f"write {path}")
-    assert said.startswith("refused")
+    assert trespass(user, f"write {path}") == [FORBIDDEN]
+
+
+LIMIT = """
+import resource, sys
+from docmill.work.sandbox import limit_cpu
+resource.setrlimit(resource.RLIMIT_CPU, (500, 500))
+limit_cpu(float(sys.argv[1]))
+print(*resource.getrlimit(resource.RLIMIT_CPU))
+"""
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(10, range(11, 20)), (10_000, [500])])
+def test_processor_time_is_limited_within_what_was_inherited(
+    seconds: int, kept: Sequence[int]
+) -> None:
+    command = [sys.executable, "-c", LIMIT, str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    soft, hard = map(int, done.stdout.split())
+    assert soft in kept
+    assert hard == 500
 
 
 def test_the_parents_files_and_environment_are_not_inherited(user: str) -> None:

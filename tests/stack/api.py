@@ -173,7 +173,8 @@ class Server:
             return False
 
     def health(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.health_port}/{path}")
+        # longer than the service gives each of its probes
+        return httpx.get(f"http://127.0.0.1:{self.health_port}/{path}", timeout=10)
 
 
 def ingest_settings(database_url: str, store: StoreSettings, **settings: Any) -> IngestSettings:

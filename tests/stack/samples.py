@@ -10,6 +10,7 @@ from typing import Any
 from tests.stack.flow import Caller
 
 IN_FRENCH = "francais.pdf in French"
+ERROR_RATE = "character_error_rate"  # property of a test; printed when all have run
 
 
 @dataclass

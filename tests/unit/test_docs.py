@@ -19,6 +19,12 @@ def test_every_relative_link_leads_to_a_file() -> None:
     assert broken == []
 
 
+def test_every_service_has_a_readme() -> None:
+    services = {path.parent for path in ROOT.glob("services/*/pyproject.toml")}
+    assert {folder.name for folder in services if not (folder / "README.md").is_file()} == set()
+    assert len(services) == 7
+
+
 def test_every_named_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     known = {

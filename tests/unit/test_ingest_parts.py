@@ -13,7 +13,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from docmill.domain.document import Ocr, Options, Upload
-from docmill.domain.errors import DatabaseDown
 from docmill.domain.key import artifact_key, document_prefix, original_key
 from docmill.domain.refusal import (
     BadForm,
@@ -24,7 +23,6 @@ from docmill.domain.refusal import (
 )
 from docmill.domain.task import Stage
 from docmill.domain.tenant import ApiKey, Scope, is_slug, new_key, secret_hash, split_key
-from docmill.ops.health import Unwell
 from docmill_ingest.accept import request_hash
 from docmill_ingest.auth import Allowance
 from docmill_ingest.body import FileBody, RequestBody
@@ -35,7 +33,6 @@ from docmill_ingest.installed import Installed
 from docmill_ingest.names import MAX_NAME, clean_name
 from docmill_ingest.options import read
 from docmill_ingest.query import ListQuery, cursor
-from docmill_ingest.readiness import Patient
 from docmill_ingest.waiting import Changes
 
 OPTIONS = ("languages", "pages", "outputs", "metadata", "force_ocr", "forbid_ocr")
@@ -267,19 +264,6 @@ class TestBounds:
     def test_without_workers_the_default_counts(self) -> None:
         assert Installed(frozenset, "eng, fra", Ticks())() == {"eng", "fra"}
 
-    def test_a_short_outage_is_no_illness(self) -> None:
-        ticks = Ticks()
-
-        def down() -> None:
-            raise DatabaseDown("out")
-
-        patient = Patient(down, timedelta(seconds=30), ticks)
-        ticks.now += 29
-        assert patient() == {"silent_seconds": 29}
-        ticks.now += 2
-        with pytest.raises(Unwell):
-            patient()
-
     def test_who_waits_looks_again_when_a_notification_may_be_lost(self) -> None:
         changes = Changes(1)
         with changes.watching(DOCUMENT) as woken:
@@ -290,9 +274,6 @@ class TestBounds:
                 changes.heard("docmill_document", payload)
                 assert woken.is_set()
                 woken.clear()
-
-    def test_a_well_database_shows_its_figures(self) -> None:
-        assert Patient(lambda: {"used": 1})() == {"used": 1}
 
     def test_a_cursor_is_read_back(self) -> None:
         assert ListQuery(cursor=cursor(DOCUMENT)).before == DOCUMENT

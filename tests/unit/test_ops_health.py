@@ -2,6 +2,8 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from docmill.ops.health import Check, Examination, Probe, Pulse, Status, Unwell, status
 
 SOON = timedelta(seconds=0.2)
@@ -67,6 +69,29 @@ def test_a_probe_that_hung_recovers() -> None:
     assert not examination()[0].ok
     release.set()
     assert any(examination()[0].ok for _ in range(100))
+
+
+@pytest.mark.parametrize("way", ["raises", "hangs"])
+def test_a_patient_probe_is_ill_only_after_a_while(way: str) -> None:
+    now, down, release = [0.0], threading.Event(), threading.Event()
+
+    def ask() -> dict[str, Any]:
+        if down.is_set() and way == "raises":
+            raise ConnectionError("refused")
+        return {"waited": down.is_set() and release.wait(10)}
+
+    probe = Probe(name="database", ask=ask, patience=timedelta(seconds=30))
+    examination = Examination([probe], SOON, lambda: now[0])
+    now[0] = 10
+    assert examination()[0].facts == {"waited": False}
+    down.set()
+    now[0] = 39
+    (check,) = examination()
+    assert (check.ok, check.facts) == (True, {"silent_seconds": 29})
+    assert check.detail
+    now[0] = 40
+    assert not examination()[0].ok
+    release.set()
 
 
 def test_only_a_critical_failure_makes_a_service_unready() -> None:

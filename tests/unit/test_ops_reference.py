@@ -5,6 +5,7 @@ import pytest
 
 from deploy.scripts import metrics, settings
 from docmill.ops.settings import BadSettings, Settings
+from docmill.ops.startup import start
 
 
 def example(service: type[Settings]) -> dict[str, str]:
@@ -41,6 +42,34 @@ def test_every_setting_says_what_it_means_and_is_in_the_reference(service: str) 
 def test_a_missing_setting_is_named_with_its_variable() -> None:
     with pytest.raises(BadSettings, match="DOCMILL_DATABASE_URL: Field required"):
         settings.SERVICES["scheduler"].from_env({})
+
+
+NONSENSE = [
+    ("scheduler", "LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+    ("scheduler", "KEEP_LOGINS_SECONDS", "-1", "must not be negative"),
+    ("scheduler", "SCHEDULER_TICK_SECONDS", "0", "must be more than 0"),
+    ("ingest", "DRAIN_SECONDS", "inf", "longer than"),
+    ("ingest", "DRAIN_SECONDS", "nan", "NaN"),
+    ("ocr", "LEASE_SECONDS", "20", "must be more than DOCMILL_RENEW_SECONDS and"),
+]
+
+
+@pytest.mark.parametrize(("service", "name", "value", "message"), NONSENSE)
+def test_nonsense_ends_the_start_with_its_variable_and_the_reason(
+    service: str, name: str, value: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = settings.SERVICES[service]
+    with pytest.raises(SystemExit) as ended:
+        start(service, made, example(made) | {f"DOCMILL_{name}": value})
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert f"DOCMILL_{name}: " in told
+    assert message in told
+
+
+def test_a_log_level_may_be_written_small() -> None:
+    made = settings.SERVICES["ocr"]
+    assert made.from_env(example(made) | {"DOCMILL_LOG_LEVEL": "debug"}).log_level == "DEBUG"
 
 
 def test_secrets_are_in_no_representation() -> None:

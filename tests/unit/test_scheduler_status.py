@@ -55,6 +55,11 @@ def test_a_job_that_never_ran_is_not_late_before_we_have_looked_for_long() -> No
     assert standing(job(), last(None), now=NOW, since=LONG_AGO) is Standing.STALE
 
 
+def test_a_restart_does_not_make_an_old_success_younger() -> None:
+    old = last(timedelta(days=10), state="succeeded")
+    assert standing(job(DAILY), old, now=NOW, since=NOW) is Standing.STALE
+
+
 def test_a_job_that_is_off_or_paused_is_never_late() -> None:
     run = last(timedelta(days=20))
     assert standing(job(enabled=False), run, now=NOW, since=LONG_AGO) is Standing.OFF

@@ -41,8 +41,9 @@ def event_routes(routes: APIBlueprint, reads: Reads, limit: timedelta) -> None:
             after = _last_event_id(request, query.after)
             stream = EventStream(reads.documents, reads.changes, tenant, path.document, limit)
             return Response(stream.read(after), content_type=f"{STREAM}; charset=utf-8")
-        found = reads.events(tenant, path.document, after=query.after)
-        return jsonify(body(EventList(items=[EventBody.of(each) for each in found])))
+        found, following = reads.events(tenant, path.document, after=query.after)
+        items = [EventBody.of(each) for each in found]
+        return jsonify(body(EventList(items=items, next_after=following)))
 
 
 def _last_event_id(asked: Request, default: int) -> int:
@@ -77,7 +78,7 @@ class EventStream:
                 return  # the caller reconnects with Last-Event-ID
 
     def _happened(self, after: int) -> Iterator[str]:
-        for event in self._documents.events(self._tenant, self._document, after=after):
+        for event in self._documents.history(self._tenant, self._document, after=after):
             yield _line(event.seq, event.kind, EventBody.of(event))
 
     def _follow(self, after: int) -> Iterator[str]:
@@ -87,7 +88,7 @@ class EventStream:
             while not self._over(deadline):
                 changed.clear()
                 settled = self._settled()
-                for event in self._documents.events(self._tenant, self._document, after=after):
+                for event in self._documents.history(self._tenant, self._document, after=after):
                     after, quiet_since = event.seq, time.monotonic()
                     yield _line(event.seq, event.kind, EventBody.of(event))
                 if settled:

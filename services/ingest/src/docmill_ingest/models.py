@@ -150,6 +150,7 @@ class EventList(BaseModel):
     """A document's history, in order."""
 
     items: list[EventBody]
+    next_after: int | None = Field(description="`after` of the next page; null on the last.")
 
 
 class PageSummary(BaseModel):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from docmill.adapters.postgres.documents import Documents, Filter, PageInfo
+from docmill.adapters.postgres.documents import EVENTS_AT_ONCE, Documents, Filter, PageInfo
 from docmill.domain.document import (
     TERMINAL,
     Artifact,
@@ -58,8 +58,14 @@ class Reads:
         more = len(found) > limit
         return found[:limit], found[limit - 1].id if more else None
 
-    def events(self, tenant: str, document: UUID, *, after: int) -> Sequence[Event]:
-        return self.documents.events(tenant, document, after=after)
+    def events(
+        self, tenant: str, document: UUID, *, after: int
+    ) -> tuple[Sequence[Event], int | None]:
+        """One page of the history, and after which event the next begins."""
+        limit = EVENTS_AT_ONCE
+        found = self.documents.events(tenant, document, after=after, limit=limit + 1)
+        more = len(found) > limit
+        return found[:limit], found[limit - 1].seq if more else None
 
     def pages(self, tenant: str, document: UUID) -> Sequence[PageInfo]:
         self.document(tenant, document)

@@ -4,7 +4,13 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from docmill.ops.settings import DatabaseSettings, HealthSettings, Seconds, StoreSettings
+from docmill.ops.settings import (
+    DatabaseSettings,
+    HealthSettings,
+    Seconds,
+    SomeSeconds,
+    StoreSettings,
+)
 
 
 class IngestSettings(DatabaseSettings, StoreSettings, HealthSettings):
@@ -19,13 +25,13 @@ class IngestSettings(DatabaseSettings, StoreSettings, HealthSettings):
     drain_seconds: Seconds = Field(
         timedelta(seconds=30), description="How long requests may finish after SIGTERM."
     )
-    client_timeout_seconds: Seconds = Field(
+    client_timeout_seconds: SomeSeconds = Field(
         timedelta(seconds=60), description="How long a caller may send or take nothing."
     )
-    upload_patience_seconds: Seconds = Field(
+    upload_patience_seconds: SomeSeconds = Field(
         timedelta(hours=1), description="After this an unfinished upload is swept away."
     )
-    stream_limit_seconds: Seconds = Field(
+    stream_limit_seconds: SomeSeconds = Field(
         timedelta(minutes=5), description="An event stream ends after this; callers come back."
     )
     trusted_proxies: int = Field(

@@ -4,17 +4,17 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from docmill.ops.settings import Seconds, Settings
+from docmill.ops.settings import Settings, SomeSeconds
 from docmill.work.settings import WorkerSettings
 
 
 class WebhookSettings(Settings):
     """How webhooks are sent, and where to."""
 
-    webhook_connect_timeout_seconds: Seconds = Field(
+    webhook_connect_timeout_seconds: SomeSeconds = Field(
         timedelta(seconds=5), description="Longest wait for an endpoint to accept a connection."
     )
-    webhook_timeout_seconds: Seconds = Field(
+    webhook_timeout_seconds: SomeSeconds = Field(
         timedelta(seconds=15), description="Longest time of one webhook request as a whole."
     )
     webhook_allow_http: bool = Field(

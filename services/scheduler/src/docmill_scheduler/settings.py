@@ -5,7 +5,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from docmill.ops.settings import DatabaseSettings, HealthSettings, Seconds, Settings, StoreSettings
+from docmill.ops.settings import (
+    DatabaseSettings,
+    HealthSettings,
+    Seconds,
+    Settings,
+    SomeSeconds,
+    StoreSettings,
+)
 from docmill_scheduler.cron import checked
 
 Cron = Annotated[str, AfterValidator(checked)]
@@ -97,7 +104,7 @@ class AuditSettings(Settings):
         ge=0,
         description="Stored originals, and artifacts, compared with their rows each time.",
     )
-    run_limit_seconds: Seconds = Field(
+    run_limit_seconds: SomeSeconds = Field(
         DAY, description="A run that is open for longer ends `failed`, `timed_out`."
     )
 
@@ -114,16 +121,16 @@ class SchedulerSettings(
     """All settings of the scheduler."""
 
     database_pool_size: int = Field(6, ge=2, description="Most connections this process opens.")
-    database_statement_timeout_seconds: Seconds = Field(
+    database_statement_timeout_seconds: SomeSeconds = Field(
         timedelta(seconds=60), description="After this a statement is cancelled."
     )
-    lease_seconds: Seconds = Field(
+    lease_seconds: SomeSeconds = Field(
         timedelta(seconds=45), description="Longest time a worker holds a task unseen."
     )
-    scheduler_lease_seconds: Seconds = Field(
+    scheduler_lease_seconds: SomeSeconds = Field(
         timedelta(seconds=60), description="Longest time a replica holds a slot unseen."
     )
-    scheduler_tick_seconds: Seconds = Field(
+    scheduler_tick_seconds: SomeSeconds = Field(
         timedelta(seconds=1), description="Time between two looks at the clock."
     )
     scheduler_finish_seconds: Seconds = Field(

@@ -26,11 +26,14 @@ class Standing(StrEnum):
 
 
 def standing(job: Job, last: LastRun, *, now: datetime, since: datetime) -> Standing:
-    """Judge a job by its last run; `since` is when we began to look."""
+    """Judge a job by its last success; of one that never had any, by `since`, when we first looked.
+
+    One that was off or paused for long is late until it has caught its newest slot up, at once.
+    """
     if last.paused or not job.enabled:
         return Standing.OFF
     patience = max(2 * interval(effective(job.cron, last.cron), now), LEAST_PATIENCE)
-    if now - max(last.succeeded_at or since, since) > patience:
+    if now - (last.succeeded_at or since) > patience:
         return Standing.STALE
     return Standing.DEGRADED if last.state == "failed" else Standing.HEALTHY
 

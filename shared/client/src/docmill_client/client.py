@@ -137,9 +137,14 @@ class Client:
             params["cursor"] = page["next_cursor"]
 
     def events(self, document: Identity, *, after: int = 0) -> Sequence[Mapping[str, Any]]:
-        """Return the document's history."""
-        found = self._json("GET", f"/v1/documents/{document}/events", params={"after": after})
-        events: Sequence[Mapping[str, Any]] = found["items"]
+        """Return the document's whole history after that `seq`."""
+        events: list[Mapping[str, Any]] = []
+        following: int | None = after
+        while following is not None:
+            path = f"/v1/documents/{document}/events"
+            page = self._json("GET", path, params={"after": following})
+            events += page["items"]
+            following = page.get("next_after")  # a service of the release before names none
         return events
 
     def text(self, document: Identity) -> str:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, TextIO
 from urllib.parse import urlsplit
 
@@ -142,7 +142,10 @@ def _limits(before: Limits, asked: argparse.Namespace) -> Limits:
     given = {name: value for name in names if (value := getattr(asked, name)) is not None}
     if "retention" in given and "max_retention" not in given:
         given["max_retention"] = max(given["retention"], before.max_retention)
-    return replace(before, **given)
+    limits = replace(before, **given)
+    if limits.max_retention < limits.retention:
+        raise Refused(f"--max-retention-hours is shorter than the retention, {limits.retention}")
+    return limits
 
 
 def _tenant_list(command: Command) -> None:
@@ -160,8 +163,8 @@ def _tenant_list(command: Command) -> None:
 
 
 def _key_create(command: Command) -> None:
-    asked, days = command.asked, command.asked.expires_days
-    until = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    asked = command.asked
+    until = asked.expires and datetime.now(UTC) + asked.expires
     _show(
         command,
         command.tenants.add_key(
@@ -211,8 +214,6 @@ def _endpoint_create(command: Command) -> None:
 
 def _stage_limit(command: Command) -> None:
     rate = command.asked.starts_per_second
-    if rate is not None and rate <= 0:
-        raise Refused("a limit is more than nothing; to stop a tenant, suspend it")
     command.tenants.limit_stage(Stage(command.asked.stage), rate)
     command.say(command.asked.stage, "no limit" if rate is None else f"{rate:g} starts a second")
 

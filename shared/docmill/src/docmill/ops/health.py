@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
@@ -24,6 +24,7 @@ from docmill.ops.middleware import Unforeseen, attempted
 log = logger(__name__)
 TIMEOUT: Final = timedelta(seconds=5)
 Facts = Mapping[str, Any]
+Monotonic = Callable[[], float]
 
 
 class Status(StrEnum):
@@ -48,11 +49,13 @@ class Probe:
 
     `ask` returns facts worth showing (or None) when all is well and raises when it is not; it has
     the time-out to answer. One that is not `critical` makes the service degraded, not unready.
+    Raising and hanging are forgiven while its last good answer is younger than `patience`.
     """
 
     name: str
     ask: Callable[[], Facts | None]
     critical: bool = True
+    patience: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +101,10 @@ class Pulse:
 class _Asking:
     """Asks one probe, one question at a time: a hung answer is waited for, never asked again."""
 
-    def __init__(self, probe: Probe, timeout: timedelta) -> None:
+    def __init__(self, probe: Probe, timeout: timedelta, monotonic: Monotonic) -> None:
         self._probe = probe
+        self._monotonic = monotonic
+        self._well_at = monotonic()
         self._timeout = timeout.total_seconds()
         self._lock = threading.Lock()
         self._answered: threading.Event | None = None
@@ -113,9 +118,16 @@ class _Asking:
             return self._answered
 
     def check(self, answered: threading.Event, deadline: float) -> Check:
-        if answered.wait(max(0.0, deadline - time.monotonic())):
-            return self._check
-        return self._checked(Unforeseen(TimeoutError(f"no answer within {self._timeout:g} s")))
+        if answered.wait(max(0.0, deadline - self._monotonic())):
+            return self._forgiven(self._check)
+        silence = TimeoutError(f"no answer within {self._timeout:g} s")
+        return self._forgiven(self._checked(Unforeseen(silence)))
+
+    def _forgiven(self, check: Check) -> Check:
+        silent = self._monotonic() - self._well_at
+        if check.ok or silent >= self._probe.patience.total_seconds():
+            return check
+        return replace(check, ok=True, facts={**check.facts, "silent_seconds": round(silent, 1)})
 
     def _run(self, answered: threading.Event) -> None:
         self._check = self._checked(attempted(self._probe.ask))
@@ -126,6 +138,7 @@ class _Asking:
     def _checked(self, answer: Facts | Unforeseen | None) -> Check:
         probe = self._probe
         if not isinstance(answer, Unforeseen):
+            self._well_at = self._monotonic()
             return Check(name=probe.name, ok=True, critical=probe.critical, facts=answer or {})
         unwell = isinstance(answer.error, Unwell)
         return Check(
@@ -140,13 +153,19 @@ class _Asking:
 class Examination:
     """A set of probes asked together, each within the same time-out."""
 
-    def __init__(self, probes: Sequence[Probe], timeout: timedelta = TIMEOUT) -> None:
-        self._asking = [_Asking(probe, timeout) for probe in probes]
+    def __init__(
+        self,
+        probes: Sequence[Probe],
+        timeout: timedelta = TIMEOUT,
+        monotonic: Monotonic = time.monotonic,
+    ) -> None:
+        self._asking = [_Asking(probe, timeout, monotonic) for probe in probes]
         self._timeout = timeout.total_seconds()
+        self._monotonic = monotonic
 
     def __call__(self) -> list[Check]:
         """Ask all at once; return when all answered or the time is up."""
-        deadline = time.monotonic() + self._timeout
+        deadline = self._monotonic() + self._timeout
         begun = [(asking, asking.begin()) for asking in self._asking]
         return [asking.check(answered, deadline) for asking, answered in begun]
 

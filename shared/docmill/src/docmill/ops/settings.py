@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
-from pydantic.functional_validators import BeforeValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 PREFIX = "DOCMILL_"
 
@@ -16,15 +16,42 @@ class BadSettings(Exception):
 
 
 def _seconds(value: Any) -> Any:
-    return timedelta(seconds=float(value)) if isinstance(value, str | int | float) else value
+    if not isinstance(value, str | int | float):
+        return value
+    try:
+        return timedelta(seconds=float(value))
+    except OverflowError as error:
+        raise ValueError("longer than there are days to count") from error
+
+
+def _not_negative(duration: timedelta) -> timedelta:
+    if duration < timedelta(0):
+        raise ValueError("must not be negative")
+    return duration
+
+
+def _something(duration: timedelta) -> timedelta:
+    if not duration:
+        raise ValueError("must be more than 0")
+    return duration
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
 
 
 Seconds = Annotated[
     timedelta,
     BeforeValidator(_seconds),
     PlainSerializer(lambda value: value.total_seconds(), return_type=float),
+    AfterValidator(_not_negative),
 ]
 """A duration: a timedelta inside, a number of seconds in the environment."""
+
+SomeSeconds = Annotated[Seconds, AfterValidator(_something)]
+"""A duration that must not be nothing: a limit, or the turn of a loop."""
+
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
 
 class Settings(BaseModel):
@@ -36,16 +63,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Level = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """Read the fields from `env`; raise BadSettings with every fault at once."""
-        given = {
-            name: env[PREFIX + name.upper()]
-            for name in cls.model_fields
-            if PREFIX + name.upper() in env
-        }
+        given = {name: env[variable(name)] for name in cls.model_fields if variable(name) in env}
         try:
             return cls.model_validate(given)
         except ValidationError as error:
@@ -53,8 +76,15 @@ class Settings(BaseModel):
 
 
 def _explained(error: ValidationError) -> str:
-    faults = (f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
-    return "\n".join(faults)
+    return "\n".join(
+        f"{variable(str(fault['loc'][0]))}: {fault['msg']}" if fault["loc"] else fault["msg"]
+        for fault in error.errors()
+    )
+
+
+def variable(field: str) -> str:
+    """Return the variable that a field is read from."""
+    return PREFIX + field.upper()
 
 
 class DatabaseSettings(Settings):
@@ -66,10 +96,10 @@ class DatabaseSettings(Settings):
         "`?sslmode=verify-full&sslrootcert=<PEM file>`.",
     )
     database_pool_size: int = Field(4, ge=1, description="Most connections this process opens.")
-    database_connect_seconds: Seconds = Field(
+    database_connect_seconds: SomeSeconds = Field(
         timedelta(seconds=30), description="Patience of each of three tries to connect at start."
     )
-    database_statement_timeout_seconds: Seconds = Field(
+    database_statement_timeout_seconds: SomeSeconds = Field(
         timedelta(seconds=10), description="After this a statement is cancelled."
     )
 

@@ -124,6 +124,9 @@ class Hostile:
     def read(self, _: Job, path: str) -> str:
         return _attempt(lambda: repr(Path(path).read_bytes()[:200]))
 
+    def look_into(self, _: Job, path: str) -> str:
+        return _attempt(lambda: list(Path(path).iterdir()))
+
     def write(self, _: Job, path: str) -> str:
         return _attempt(lambda: str(Path(path).write_text("mine")))
 

@@ -83,10 +83,11 @@ def drop_root(uid: int) -> tuple[str, ...]:
 
 
 def limit_cpu(seconds: float) -> None:
-    """Have the kernel kill this process after so much more processor time."""
+    """Have the kernel kill this process after so much more processor time, or as inherited."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime + seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (_within(soft, hard), hard))
 
 
 def _limit(confinement: Confinement) -> None:
@@ -96,8 +97,12 @@ def _limit(confinement: Confinement) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    most = _PROCESSES if hard == resource.RLIM_INFINITY else min(hard, _PROCESSES)
+    most = _within(_PROCESSES, hard)
     resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
+def _within(wanted: int, hard: int) -> int:
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def _address_space() -> int:

@@ -4,15 +4,18 @@ import os
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from docmill.ops.settings import (
     BrokerSettings,
     DatabaseSettings,
     HealthSettings,
     Seconds,
+    SomeSeconds,
     StoreSettings,
+    variable,
 )
 
 _MEGABYTE = 2**20
@@ -29,16 +32,16 @@ class WorkerSettings(DatabaseSettings, BrokerSettings, HealthSettings):
     slots: int = Field(
         default_factory=cores, ge=1, description="Tasks at a time; by default one a core."
     )
-    lease_seconds: Seconds = Field(
+    lease_seconds: SomeSeconds = Field(
         timedelta(seconds=45), description="How long a claim holds without a renewal."
     )
-    renew_seconds: Seconds = Field(
+    renew_seconds: SomeSeconds = Field(
         timedelta(seconds=10), description="Time between renewals of the claims held."
     )
     lease_margin_seconds: Seconds = Field(
         timedelta(seconds=10), description="So long before its lease ends unrenewed work is killed."
     )
-    watch_seconds: Seconds = Field(
+    watch_seconds: SomeSeconds = Field(
         timedelta(seconds=1), description="Time between looks for cancelled tasks."
     )
     retry_base_seconds: Seconds = Field(
@@ -49,14 +52,23 @@ class WorkerSettings(DatabaseSettings, BrokerSettings, HealthSettings):
         timedelta(seconds=30), description="Time that running tasks get to finish on SIGTERM."
     )
 
+    @model_validator(mode="after")
+    def _renewed_in_time(self) -> Self:
+        """A lease that ends before it could be renewed would kill all work."""
+        if self.lease_seconds <= self.renew_seconds + self.lease_margin_seconds:
+            names = ("lease_seconds", "renew_seconds", "lease_margin_seconds")
+            message = "{}: must be more than {} and {} together"
+            raise ValueError(message.format(*map(variable, names)))
+        return self
+
 
 class ChildSettings(WorkerSettings, StoreSettings):
     """What a worker is told that runs its stages in sandboxed children."""
 
-    page_deadline_seconds: Seconds = Field(
+    page_deadline_seconds: SomeSeconds = Field(
         timedelta(seconds=60), description="Longest time for one page; then its child is killed."
     )
-    task_deadline_seconds: Seconds = Field(
+    task_deadline_seconds: SomeSeconds = Field(
         timedelta(minutes=5), description="The same for every other task."
     )
     child_memory_mb: int = Field(

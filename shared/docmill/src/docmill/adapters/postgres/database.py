@@ -21,6 +21,7 @@ COLLISIONS: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 # What PostgreSQL calls its own internal error, a page it cannot write among them, is its trouble.
 ITS_OWN: Final = (errors.InternalError_, errors.DataCorrupted, errors.IndexCorrupted)
 TRIES: Final = 8
+PING_SECONDS: Final = 3.0  # for a connection; a probe's time-out is longer and tells less
 
 
 class Database:
@@ -45,10 +46,12 @@ class Database:
         """
         return self._tried(work, single=True)
 
-    def _tried(self, work: Callable[[Connection], T], *, single: bool) -> T:
+    def _tried(
+        self, work: Callable[[Connection], T], *, single: bool, checkout: float | None = None
+    ) -> T:
         for left in reversed(range(TRIES)):
             try:
-                with self._translated(), self._connection(single=single) as connection:
+                with self._translated(), self._connection(checkout, single=single) as connection:
                     return work(connection)
             except COLLISIONS as error:
                 metrics.DATABASE_RETRIES.labels(_cause(error)).inc()
@@ -57,8 +60,8 @@ class Database:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def _connection(self, *, single: bool) -> Iterator[Connection]:
-        with self.pool.connection() as connection:
+    def _connection(self, checkout: float | None, *, single: bool) -> Iterator[Connection]:
+        with self.pool.connection(checkout) as connection:
             if not single:
                 yield connection
                 return
@@ -66,8 +69,8 @@ class Database:
                 yield connection
 
     def ping(self) -> None:
-        """Return when PostgreSQL answers within 5 s; raise DatabaseDown."""
-        self.run(_ping)
+        """Return when PostgreSQL answers; raise DatabaseDown when no connection is free in 3 s."""
+        self._tried(_ping, single=False, checkout=PING_SECONDS)
 
     def health(self) -> dict[str, int]:
         """Ping, for a readiness probe; return the pool's figures."""

@@ -1,6 +1,6 @@
 """The readers' side of the queue of record: always by tenant, never a row that is being erased."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -24,6 +24,7 @@ from docmill.domain.plan import PlannedPage, Source
 from docmill.domain.tenant import Usage
 
 Rows: TypeAlias = list[Row]
+EVENTS_AT_ONCE: Final = 1000
 _SAME: Final = (
     "id", "version", "run", "settled_run", "name", "declared_type", "media_type", "size", "key",
     "metadata", "correlation", "pages", "pages_done", "pages_failed", "failure_code",
@@ -87,10 +88,16 @@ class Documents:
         )
         return [_document(row) for row in rows]
 
-    def events(
-        self, tenant: str, document: UUID, *, after: int = 0, limit: int = 1000
-    ) -> Sequence[Event]:
-        """Read a document's history after `after`, in order."""
+    def history(self, tenant: str, document: UUID, *, after: int = 0) -> Iterator[Event]:
+        """Read a document's history after `after` to its end, in order, a thousand at a time."""
+        while batch := self.events(tenant, document, after=after, limit=EVENTS_AT_ONCE):
+            yield from batch
+            if len(batch) < EVENTS_AT_ONCE:
+                return
+            after = batch[-1].seq
+
+    def events(self, tenant: str, document: UUID, *, after: int, limit: int) -> Sequence[Event]:
+        """Read at most `limit` events of a document's history after `after`, in order."""
         rows = self._rows("events", tenant=tenant, document=document, after=after, limit=limit)
         return [_event(row) for row in rows]
 
