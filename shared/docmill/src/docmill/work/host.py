@@ -30,7 +30,7 @@ from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
 from docmill.ops.middleware import attempted
 from docmill.ops.signals import heard
-from docmill.ports import Beat, Blobs, Delivery
+from docmill.ports import Beat, Blobs, Delivery, go_on
 from docmill.work import broker, prctl
 from docmill.work.bench import Bench, InlineBench
 from docmill.work.breaker import Breaker, Dependency
@@ -148,12 +148,8 @@ def serve_children(trade: Trade, settings: ChildSettings) -> None:
             benches.append(ChildBench(shop))
             stack.callback(benches[-1].close)
         # So that it tells what it is before any work.
-        attempted(lambda: benches[0].prepare(_go_on, alone=False))
+        attempted(lambda: benches[0].prepare(go_on, alone=False))
         _run(stack, frame, benches, blobs, shop)
-
-
-def _go_on() -> None:
-    """Nobody can tell us to leave yet but by ending us."""
 
 
 def serve_inline(
