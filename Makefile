@@ -94,8 +94,10 @@ cancelling: setup ## From the call that cancels to the dead child; ARGS="--round
 
 coverage: test-unit test-fast gate ## Branch coverage of the rules, the worker runtime and the use cases
 
-gate: setup ## Fail when what the last tests covered is too little
+gate: setup ## Fail when the last tests took too few branches of a group
 	$(BIN)/coverage report --fail-under=90
+	$(BIN)/coverage json -q -o .local/coverage/report.json
+	$(BIN)/python -m deploy.scripts.branches .local/coverage/report.json
 
 ##@ Change it
 fmt: setup ## Format, and mend what ruff can mend
