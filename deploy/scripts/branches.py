@@ -20,8 +20,10 @@ def shares(files: Mapping[str, Any]) -> dict[str, float]:
 
 def _share(files: Mapping[str, Any], part: str) -> float:
     found = [each["summary"] for path, each in files.items() if part in path]
-    taken = sum(each["covered_branches"] for each in found)
-    return 100 * taken / (sum(each["num_branches"] for each in found) or 1)
+    taken, there = (
+        sum(int(each[count]) for each in found) for count in ("covered_branches", "num_branches")
+    )
+    return 100 * taken / (there or 1)
 
 
 def main() -> int:
