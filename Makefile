@@ -11,7 +11,7 @@ MEASURED = --cov --cov-report=
 CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status logs clean test test-unit test-fast test-contract \
+.PHONY: help setup installed demo up down status logs clean test test-unit test-fast test-contract \
 	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare bench bench-quality fairness cancelling coverage gate \
 	check lint types imports fmt verify generate images requirements release upgrade
 
@@ -25,17 +25,20 @@ up: setup ## Start everything in the background
 down: ## Stop everything
 	@[ ! -x $(BIN)/python ] || $(LOCAL) down
 
-status: ## Show what runs, where, and whether it is ready
+status: installed ## Show what runs, where, and whether it is ready
 	@$(LOCAL) status
 
-logs: ## Follow the services' logs
+logs: installed ## Follow the services' logs
 	@$(LOCAL) logs
+
+installed:
+	@[ -x $(BIN)/python ] || { echo "nothing is installed yet: \`make up\` installs and starts everything" >&2; exit 1; }
 
 clean: down ## Stop everything and delete the local stack's data and logs
 	@[ ! -x $(BIN)/python ] || $(LOCAL) clean
 
 ##@ Prove it
-test: check ## Everything, fast first
+test: check ## Fast first: all but test-alerts, test-k8s and the slower half of chaos
 	@$(WITH_SERVERS) $(MAKE) --no-print-directory test-fast gate test-guards test-e2e test-chaos
 
 check: lint types imports verify test-unit ## What needs no server: style, types, import contracts, generated files, unit tests
@@ -91,8 +94,10 @@ cancelling: setup ## From the call that cancels to the dead child; ARGS="--round
 
 coverage: test-unit test-fast gate ## Branch coverage of the rules, the worker runtime and the use cases
 
-gate: setup ## Fail when what the last tests covered is too little
+gate: setup ## Fail when the last tests took too few branches of a group
 	$(BIN)/coverage report --fail-under=90
+	$(BIN)/coverage json -q -o .local/coverage/report.json
+	$(BIN)/python -m deploy.scripts.branches .local/coverage/report.json
 
 ##@ Change it
 fmt: setup ## Format, and mend what ruff can mend

@@ -102,8 +102,11 @@ class Local:
                 shutil.rmtree(path)
         return 0
 
-    def demo(self, files: Sequence[Path]) -> int:
-        """Send the files through a stack of our own, or through the one that is up."""
+    def demo(self, files: Sequence[Path], *, once: bool) -> int:
+        """Send the files through a stack of our own, or through the one that is up.
+
+        Our own stays until Ctrl-C, unless it is wanted `once`.
+        """
         if self.supervisor.running:
             self.console.print("using the stack that is up")
             self._wait_for_supervisor()
@@ -113,7 +116,7 @@ class Local:
             try:
                 supervisor.start()
                 code = self._demonstrate(files)
-                if not os.environ.get("DEMO_ONCE"):
+                if not once:
                     self._stay()
             except (KeyboardInterrupt, Stopped):
                 code = 0
@@ -159,6 +162,7 @@ def parsed() -> argparse.Namespace:
         commands.add_parser(name)
     demo = commands.add_parser("demo")
     demo.add_argument("files", nargs="*", type=existing)
+    demo.add_argument("--once", action="store_true", help="end when the documents have ended")
     return parser.parse_args()
 
 

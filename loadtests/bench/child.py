@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from docmill.domain.document import Options
 from docmill.domain.task import Stage
-from docmill.testing.children import Keeper, keeper, unhurried
+from docmill.ports import go_on
+from docmill.testing.children import Keeper, keeper
 from docmill.work.folder import ChildFolder
 from docmill.work.process import ChildProcess
 from docmill.work.stage import Job, Outcome, StageWork
@@ -93,7 +94,7 @@ class Apart:
             },
         )
         job = given.job(folder.fresh_scratch())
-        return self.process.run(job, within=LIMIT, check=unhurried)
+        return self.process.run(job, within=LIMIT, check=go_on)
 
     def cpu(self) -> float:
         """Seconds of the processor, of the child and of us."""

@@ -12,7 +12,7 @@ from deploy.local.server import environment
 FOREIGN = {
     "dispatcher": {"boto3", "cv2", "flask", "httpx", "tesserocr"},
     "ingest": {"cv2", "dramatiq", "pika", "tesserocr"},
-    "notifier": {"cv2", "flask", "tesserocr"},
+    "notifier": {"boto3", "cv2", "flask", "psutil", "pyseccomp", "tesserocr"},
     "ocr": {"flask", "gunicorn", "httpx"},
     "scheduler": {"cv2", "dramatiq", "flask", "tesserocr"},
     "thumbnailer": {"flask", "tesserocr"},

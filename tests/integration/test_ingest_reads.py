@@ -315,6 +315,23 @@ class TestLifecycle:
         assert (document["state"], document["run"], document["settled_run"]) == ("processing", 2, 1)
         assert caller.get(f"{ready}/text").status_code == 200
 
+    def test_a_change_tells_whose_request_it_was_and_whose_the_upload(
+        self, service: Api, caller: Caller
+    ) -> None:
+        path = caller.uploaded()
+        for method, part in (("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")):
+            headers = {**caller.headers, "X-Correlation-ID": f"for-{method}{part}"}
+            caller.client.open(f"{path}{part}", method=method, headers=headers)
+        rows = service.desk.do("SELECT kind, data FROM event ORDER BY seq")
+        told = {row["kind"]: row["data"].get("asked_correlation_id") for row in rows}
+        assert told == {
+            "accepted": None,
+            "cancelled": "for-POST/cancel",
+            "run_opened": "for-POST/retry",
+            "erasing": "for-DELETE",
+        }
+        assert len({row["data"]["correlation_id"] for row in rows}) == 1
+
     def test_an_expired_document_cannot_be_retried(
         self, service: Api, caller: Caller, ready: str
     ) -> None:

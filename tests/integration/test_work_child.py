@@ -245,13 +245,14 @@ ORPHANS = """
 import sys
 from datetime import timedelta
 from docmill.domain.document import ArtifactKind
-from docmill.testing.children import keeper, unhurried
+from docmill.ports import go_on
+from docmill.testing.children import keeper
 with keeper() as kept:
     child = kept.child(may_exec=sys.argv[1] == "exec")
     child.ready()
     print("child", child.pid, child.folder.scratch, flush=True)
     job = kept.job(child, sys.argv[2])
-    child.run(job, within=timedelta(seconds=60), check=unhurried)
+    child.run(job, within=timedelta(seconds=60), check=go_on)
 """
 
 

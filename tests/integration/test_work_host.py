@@ -27,7 +27,7 @@ PROGRAM = """
 import os
 from docmill.domain.task import Pool
 from docmill.ops.logging import configure
-from docmill.work.host import Trade, serve_children
+from docmill.work.childhost import Trade, serve_children
 from docmill.work.settings import ChildSettings
 configure("test", "DEBUG")
 trade = Trade(pool=Pool.OCR, stages="docmill.testing.hostile", languages=["eng"])

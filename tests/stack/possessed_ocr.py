@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from docmill.domain.task import Pool
 from docmill.ops.startup import start
-from docmill.work.host import serve_children
+from docmill.work.childhost import serve_children
 from docmill_ocr.main import trade
 from docmill_ocr.settings import OcrSettings
 

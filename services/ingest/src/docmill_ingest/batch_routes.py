@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from flask import Response, jsonify
+from flask import Response, g, jsonify
 from flask_openapi3 import APIBlueprint, Tag
 
 from docmill.adapters.postgres.batches import PostgresBatches
@@ -25,12 +25,12 @@ class Batching:
     batches: PostgresBatches
     lifecycle: PostgresLifecycle
 
-    def cancel(self, tenant: str, batch: UUID, *, by: str) -> None:
+    def cancel(self, tenant: str, batch: UUID, *, by: str, correlation: str) -> None:
         """Cancel every live document, each on its own; the scheduler ends what breaks off."""
         self.batches.begin_cancel(tenant, batch)
         if self.batches.get(tenant, batch).completed_at is None:
             for owner, document in self.batches.live_members(batch):
-                self.lifecycle.cancel(owner, document, by=by)
+                self.lifecycle.cancel(owner, document, by=by, correlation=correlation)
             self.batches.complete(batch)
 
 
@@ -88,7 +88,9 @@ def _ending_routes(routes: APIBlueprint, batching: Batching) -> None:
     def cancel_batch(path: BatchPath) -> Response:
         """A batch that has completed stays as it is. Twice is safe."""
         credential = caller()
-        batching.cancel(credential.tenant.id, path.batch, by=credential.key.id)
+        batching.cancel(
+            credential.tenant.id, path.batch, by=credential.key.id, correlation=g.correlation
+        )
         return _shown(batching, path.batch)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from docmill.adapters.postgres.lifecycle import Answer, PostgresLifecycle
@@ -133,7 +133,7 @@ def lifecycle_routes(routes: APIBlueprint, reads: Reads, lifecycle: PostgresLife
 
 def _change(change: Change, document: UUID, conflict: Refusal) -> None:
     credential = caller()
-    answer = change(credential.tenant.id, document, by=credential.key.id)
+    answer = change(credential.tenant.id, document, by=credential.key.id, correlation=g.correlation)
     if answer is Answer.MISSING:
         raise DocumentNotFound
     if answer is Answer.HELD:

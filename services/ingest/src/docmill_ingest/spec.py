@@ -14,12 +14,6 @@ SECURITY_SCHEMES: Final[dict[str, Any]] = {
     "key": SecurityScheme(type="http", scheme="bearer", bearerFormat="dm_<id>_<secret>")
 }
 PROBLEM_REF: Final = {"$ref": f"#/components/schemas/{Problem.__name__}"}
-HEADERS: Final[dict[str, Any]] = {
-    "X-Correlation-ID": {
-        "description": "The caller's own, or one made here; also in events and webhooks.",
-        "schema": {"type": "string"},
-    }
-}
 
 Answers = dict[str | int, type[BaseModel] | dict[Any, Any] | None]
 

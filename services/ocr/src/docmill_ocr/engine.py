@@ -1,10 +1,13 @@
 """The port to an OCR engine, in our words."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Word
+
+SMALLEST: Final = 10  # pixels; tesseract fails or complains below, and no letter is that small
+SURE: Final = 2.0  # of the orientation's confidence; real text gives 5 and more
 
 
 class Engine(Protocol):

@@ -4,7 +4,7 @@ import os
 
 from docmill.domain.task import Pool
 from docmill.ops.startup import start
-from docmill.work.host import Trade, serve_children
+from docmill.work.childhost import Trade, serve_children
 from docmill_ocr import tessdata
 from docmill_ocr.count import count
 from docmill_ocr.settings import OcrSettings

@@ -11,9 +11,8 @@ from pytesseract import Output, TesseractError
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Word
 from docmill_ocr import tessdata, tsv
+from docmill_ocr.engine import SMALLEST, SURE
 
-_SMALLEST: Final = 10  # pixels; the program fails below
-_SURE: Final = 2.0  # of the orientation's confidence; real text gives 5 and more
 _QUIET: Final = "-c debug_file=/dev/null"
 
 
@@ -37,7 +36,7 @@ class PytesseractEngine:
 
     def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
         lang = tessdata.joined(languages, self.languages)
-        if min(pixels.shape) < _SMALLEST:
+        if min(pixels.shape) < SMALLEST:
             return []
         picture = Image.fromarray(pixels)
         return tsv.words(
@@ -47,7 +46,7 @@ class PytesseractEngine:
         )
 
     def upright(self, pixels: Pixels) -> int:
-        if not (self._folder / f"{tessdata.ORIENTATION}.traineddata").exists():
+        if not tessdata.tells_orientation(self._folder):
             return 0
         try:
             found = pytesseract.image_to_osd(
@@ -55,7 +54,7 @@ class PytesseractEngine:
             )
         except TesseractError:  # 5.3.0 fails on "Too few characters"
             return 0
-        return int(found["rotate"]) if found["orientation_conf"] >= _SURE else 0
+        return int(found["rotate"]) if found["orientation_conf"] >= SURE else 0
 
     def _options(self, mode: int, dpi: int) -> str:
         resolution = f" --dpi {dpi}" if dpi else ""

@@ -38,6 +38,11 @@ def installed(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def tells_orientation(folder: Path) -> bool:
+    """Whether there is the model that tells how a page is turned."""
+    return (folder / f"{ORIENTATION}.traineddata").exists()
+
+
 def joined(languages: Sequence[str], known: Sequence[str]) -> str:
     """Return the languages as the engine names them together; raise UnknownLanguage."""
     if unknown := [language for language in languages if language not in known]:

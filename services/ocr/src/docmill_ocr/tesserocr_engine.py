@@ -10,10 +10,9 @@ import tesserocr
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Word
 from docmill_ocr import tessdata, tsv
+from docmill_ocr.engine import SMALLEST, SURE
 
 _KEPT: Final = 3  # sets of languages, of 10 to 40 MB each
-_SMALLEST: Final = 10  # pixels; leptonica complains below, and no letter is that small
-_SURE: Final = 2.0  # of the orientation's confidence; real text gives 5 and more
 
 
 class TesserocrEngine:
@@ -42,7 +41,7 @@ class TesserocrEngine:
 
     def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
         api = self._api(tessdata.joined(languages, self.languages), tesserocr.PSM.AUTO)
-        if min(pixels.shape) < _SMALLEST:
+        if min(pixels.shape) < SMALLEST:
             return []
         _show(api, pixels, dpi)
         try:
@@ -53,13 +52,13 @@ class TesserocrEngine:
             api.Clear()  # the page's memory, not the model
 
     def upright(self, pixels: Pixels) -> int:
-        if not (self._folder / f"{tessdata.ORIENTATION}.traineddata").exists():
+        if not tessdata.tells_orientation(self._folder):
             return 0
         api = self._api(tessdata.ORIENTATION, tesserocr.PSM.OSD_ONLY)
         _show(api, pixels, 0)
         found = api.DetectOrientationScript()
         api.Clear()
-        if not found or found["orient_conf"] < _SURE:
+        if not found or found["orient_conf"] < SURE:
             return 0
         return int(360 - found["orient_deg"]) % 360
 

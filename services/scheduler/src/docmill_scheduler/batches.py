@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from docmill.adapters.postgres.batches import FIRST, BatchState, PostgresBatches
+from docmill.adapters.postgres.batches import BatchState, PostgresBatches
 from docmill.adapters.postgres.lifecycle import PostgresLifecycle
+from docmill.domain.identifier import FIRST
 from docmill_scheduler.job import Done, Permit
 
 LIMIT: Final = 100

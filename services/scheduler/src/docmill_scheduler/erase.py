@@ -7,7 +7,8 @@ from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
-from docmill.adapters.postgres.retention import FIRST, Erasure
+from docmill.adapters.postgres.retention import Erasure
+from docmill.domain.identifier import FIRST
 from docmill.domain.key import document_prefix
 from docmill.ops.logging import logger
 from docmill.ops.middleware import Unforeseen

@@ -4,7 +4,7 @@ import os
 
 from docmill.domain.task import Pool
 from docmill.ops.startup import start
-from docmill.work.host import Trade, serve_children
+from docmill.work.childhost import Trade, serve_children
 from docmill_validator.count import count
 from docmill_validator.settings import ValidatorSettings
 

@@ -31,6 +31,10 @@ class OpenUpload:
     begun_at: datetime
 
 
+def go_on() -> None:
+    """The check of whoever cannot be told to stop: nothing ends what it waits for."""
+
+
 class Blobs(Protocol):
     """Bytes by key on an S3-compatible store.
 

@@ -20,7 +20,7 @@ from docmill.adapters.s3_error import translated
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
 from docmill.ops.settings import StoreSettings
-from docmill.ports import BlobMissing, OpenUpload, Stored
+from docmill.ports import BlobMissing, OpenUpload, Stored, go_on
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,10 +81,6 @@ def _encrypted(settings: StoreSettings) -> Encrypted:
     return wanted | {"SSEKMSKeyId": settings.s3_kms_key} if settings.s3_kms_key else wanted
 
 
-def _go_on() -> None:
-    """Nothing ends the transfer."""
-
-
 class Source(Protocol):
     """What `put` reads from."""
 
@@ -138,7 +134,7 @@ class S3Blobs:
         finally:
             reader.close()
 
-    def fetch(self, key: str, path: Path, check: Callable[[], None] = _go_on) -> Stored:
+    def fetch(self, key: str, path: Path, check: Callable[[], None] = go_on) -> Stored:
         digest, size = hashlib.sha256(), 0
         with translated(key), ExitStack() as stack:
             got = self._client.get_object(Bucket=self._bucket, Key=key)

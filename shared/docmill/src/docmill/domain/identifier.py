@@ -2,7 +2,10 @@
 
 import secrets
 import time
+from typing import Final
 from uuid import UUID
+
+FIRST: Final = UUID(int=0)  # before every identifier: where going through them begins
 
 
 def new_id() -> UUID:

@@ -17,6 +17,7 @@ from typing import Final
 
 from docmill.domain.document import Options
 from docmill.domain.task import Stage
+from docmill.ports import go_on
 from docmill.work import prctl
 from docmill.work.folder import Access, ChildFolder, workshop
 from docmill.work.process import ChildPlan, ChildProcess
@@ -31,10 +32,6 @@ PLAN: Final = ChildPlan(
     file_size=16 * 2**20,
     scratch_size=64 * 2**20,
 )
-
-
-def unhurried() -> None:
-    """Never ask to stop."""
 
 
 class Keeper:
@@ -76,7 +73,7 @@ class Keeper:
         """Have the child do it."""
         child.ready()
         job = self.job(child, name)
-        return child.run(job, within=timedelta(seconds=seconds), check=unhurried)
+        return child.run(job, within=timedelta(seconds=seconds), check=go_on)
 
     def say(self, child: ChildProcess, name: str, *, seconds: float = 20) -> str:
         """Have the child do it and return what it says."""

@@ -86,10 +86,6 @@ class Life:
     def id(self) -> str:
         return str(self.row["id"])
 
-    def of_run(self, kind: str, run: int) -> list[Row]:
-        """Return the events of a kind in a run."""
-        return [each for each in self.events if each["kind"] == kind and each["run"] == run]
-
 
 @dataclass(slots=True)
 class World:

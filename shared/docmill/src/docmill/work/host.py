@@ -1,18 +1,12 @@
 """Puts a worker process together and keeps it until it is told to leave."""
 
-import os
-import shutil
 import socket
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -22,49 +16,24 @@ from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ledger import PostgresLedger
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.rabbitmq.topology import parameters
-from docmill.adapters.s3 import open_blobs
-from docmill.domain.errors import DatabaseDown, DependencyDown, StoreDown
-from docmill.domain.task import Pool, RetryPolicy, Stage
+from docmill.domain.errors import DatabaseDown, DependencyDown
+from docmill.domain.task import Pool, RetryPolicy
 from docmill.ops import metrics
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
-from docmill.ops.middleware import attempted
 from docmill.ops.signals import heard
-from docmill.ports import Beat, Blobs, Delivery
+from docmill.ports import Beat, Delivery
 from docmill.work import broker, prctl
 from docmill.work.bench import Bench, InlineBench
 from docmill.work.breaker import Breaker, Dependency
-from docmill.work.childbench import ChildBench, Shop
-from docmill.work.failure import DiskFull
-from docmill.work.folder import Access, workshop
-from docmill.work.larder import Larder
-from docmill.work.process import ChildPlan, Hello
 from docmill.work.runner import Runner
-from docmill.work.settings import ChildSettings, WorkerSettings
-from docmill.work.spawner import Spawner
-from docmill.work.stage import Observe, observe_nothing
-from docmill.work.supervisor import Rhythm, Supervisor
+from docmill.work.settings import WorkerSettings
+from docmill.work.supervisor import Rhythm, Supervisor, nothing
 
 log = logger(__name__)
 
 _BREAKER_PAUSE: Final = 1.0  # seconds between probes of what is down
 _LATE: Final = timedelta(seconds=10)  # for commits and releases after the drain
-_DISK_PROBE: Final = 2**20  # bytes
-_HANDS: Final = 8  # transfers at once, besides one a slot
-_CONNECTIONS_BESIDE_SLOTS: Final = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
-    """What sets one pool's children apart. `settings` reach the child: no secrets."""
-
-    pool: Pool
-    stages: str  # the module that names them
-    settings: Mapping[str, str] = field(default_factory=dict)
-    readable: Sequence[Path] = ()  # models and the like
-    languages: Sequence[str] = ()  # that can be recognised
-    may_exec: bool = False
-    observe: Observe = observe_nothing
 
 
 class Identity:
@@ -108,10 +77,9 @@ class Identity:
             down=self.down(),
         )
 
-    def greet(self, hello: Hello) -> None:
-        """Note what a child told."""
-        self._engines.update(hello.engines)
-        self.lacks(hello.missing)
+    def runs(self, engines: Mapping[str, str]) -> None:
+        """Note which engines do the work."""
+        self._engines.update(engines)
 
     def lacks(self, protections: Sequence[str]) -> None:
         """Note, and log once, what this platform cannot protect."""
@@ -136,24 +104,13 @@ class Frame:
     ledger: PostgresLedger
 
 
-def serve_children(trade: Trade, settings: ChildSettings) -> None:
-    """Run the pool's stages in sandboxed children until SIGTERM or SIGINT."""
-    with ExitStack() as stack:
-        identity = Identity(trade.pool, settings, memory=settings.memory, languages=trade.languages)
-        frame = _frame(stack, trade.pool, settings, identity)
-        blobs = open_blobs(settings, connections=settings.slots + _CONNECTIONS_BESIDE_SLOTS)
-        shop = stack.enter_context(_shop(trade, settings, frame, blobs))
-        benches = []
-        for _ in range(settings.slots):
-            benches.append(ChildBench(shop))
-            stack.callback(benches[-1].close)
-        # So that it tells what it is before any work.
-        attempted(lambda: benches[0].prepare(_go_on, alone=False))
-        _run(stack, frame, benches, blobs, shop)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What one kind of bench needs besides: dependencies to probe, and a chore."""
 
-
-def _go_on() -> None:
-    """Nobody can tell us to leave yet but by ending us."""
+    known: Mapping[type[DependencyDown], Dependency] = field(default_factory=dict)
+    ready: Sequence[Probe] = ()
+    chore: Callable[[], None] = nothing
 
 
 def serve_inline(
@@ -161,12 +118,13 @@ def serve_inline(
 ) -> None:
     """Run deliveries in this process until SIGTERM or SIGINT."""
     with ExitStack() as stack:
-        frame = _frame(stack, pool, settings, Identity(pool, settings))
+        frame = open_frame(stack, pool, settings, Identity(pool, settings))
         benches = [InlineBench(frame.ledger, deliver) for _ in range(settings.slots)]
-        _run(stack, frame, benches)
+        run(stack, frame, benches)
 
 
-def _frame(stack: ExitStack, pool: Pool, settings: WorkerSettings, identity: Identity) -> Frame:
+def open_frame(stack: ExitStack, pool: Pool, settings: WorkerSettings, identity: Identity) -> Frame:
+    """Open what every worker has; leaving the stack closes it. Raise DatabaseDown."""
     _protect(identity)
     connections = stack.enter_context(open_pool(settings, name=f"docmill-{pool}"))
     database = Database(connections)
@@ -195,77 +153,13 @@ def _protect(identity: Identity) -> None:
             identity.lacks([protection])
 
 
-@contextmanager
-def _shop(trade: Trade, settings: ChildSettings, frame: Frame, blobs: Blobs) -> Iterator[Shop]:
-    access = Access(settings.child_uid if os.geteuid() == 0 else None)
-    with ExitStack() as stack:
-        root = stack.enter_context(workshop(settings.scratch_folder, access))
-        _show_limits(trade.pool, settings, root)
-        hands = stack.enter_context(ThreadPoolExecutor(_HANDS, thread_name_prefix="hands"))
-        spawner = Spawner()
-        stack.callback(spawner.close)
-        yield Shop(
-            pool=trade.pool,
-            root=root,
-            access=access,
-            spawner=spawner,
-            plan=_plan(trade, settings),
-            alone_memory=settings.alone_memory,
-            larder=Larder(
-                root / "larder",
-                blobs,
-                access,
-                size=settings.cache_size,
-                age=settings.cache_seconds.total_seconds(),
-            ),
-            blobs=blobs,
-            ledger=frame.ledger,
-            hands=hands,
-            recycle_after=settings.child_recycle_after,
-            deadline=lambda stage: (
-                settings.page_deadline_seconds
-                if stage is Stage.RECOGNISE
-                else settings.task_deadline_seconds
-            ),
-            limits={"max_pixels": settings.max_pixels},
-            greet=frame.identity.greet,
-            observe=trade.observe,
-        )
-
-
-def _show_limits(pool: Pool, settings: ChildSettings, root: Path) -> None:
-    metrics.CHILD_LIMIT_BYTES.labels(pool).set(settings.memory)
-    for state in ("free", "total"):  # asked at each scrape
-        metrics.SCRATCH_BYTES.labels(state).set_function(partial(_disk, root, state))
-
-
-def _disk(folder: Path, state: str) -> float:
-    return float(getattr(shutil.disk_usage(folder), state))
-
-
-def _plan(trade: Trade, settings: ChildSettings) -> ChildPlan:
-    return ChildPlan(
-        stages=trade.stages,
-        settings=trade.settings,
-        uid=settings.child_uid,
-        readable=trade.readable,
-        memory=settings.memory,
-        file_size=settings.file_size,
-        scratch_size=settings.scratch_size,
-        may_exec=trade.may_exec,
-    )
-
-
-def _run(
-    stack: ExitStack,
-    frame: Frame,
-    benches: Sequence[Bench],
-    blobs: Blobs | None = None,
-    shop: Shop | None = None,
+def run(
+    stack: ExitStack, frame: Frame, benches: Sequence[Bench], needs: Needs | None = None
 ) -> None:
     """Consume hints until told to leave, then drain."""
-    supervisor = _supervisor(frame, shop)
-    breaker = _breaker(frame, blobs, shop, supervisor)
+    needs = needs or Needs()
+    supervisor = _supervisor(frame, needs)
+    breaker = _breaker(frame, needs, supervisor)
     frame.identity.down = lambda: breaker.down
     runner = Runner(
         frame.pool,
@@ -281,7 +175,7 @@ def _run(
     )
     worker = broker.worker(frame.pool, way, slots=settings.slots, run=runner)
     stop = _stop_when_told(stack, supervisor)
-    health = stack.enter_context(serving(_health(frame, supervisor, worker, blobs)))
+    health = stack.enter_context(serving(_health(frame, supervisor, worker, needs)))
     supervisor.start()
     stack.callback(supervisor.close)
     worker.start()
@@ -308,50 +202,26 @@ def _stop_when_told(stack: ExitStack, supervisor: Supervisor) -> threading.Event
     return stop
 
 
-def _supervisor(frame: Frame, shop: Shop | None) -> Supervisor:
+def _supervisor(frame: Frame, needs: Needs) -> Supervisor:
     settings = frame.settings
     rhythm = Rhythm(
         watch=settings.watch_seconds.total_seconds(),
         renew=settings.renew_seconds.total_seconds(),
         margin=settings.lease_margin_seconds.total_seconds(),
     )
-    beat = frame.identity.beat
-    if shop is None:
-        return Supervisor(frame.ledger, frame.ledger, rhythm, beat)
-    return Supervisor(frame.ledger, frame.ledger, rhythm, beat, shop.larder.forget_old)
+    return Supervisor(frame.ledger, frame.ledger, rhythm, frame.identity.beat, needs.chore)
 
 
-def _breaker(
-    frame: Frame, blobs: Blobs | None, shop: Shop | None, supervisor: Supervisor
-) -> Breaker:
-    known: dict[type[DependencyDown], Dependency] = {
-        DatabaseDown: Dependency("postgresql", frame.ledger.ping)
-    }
-    if blobs is not None:
-        known[StoreDown] = Dependency("s3", blobs.probe)
-    if shop is not None:
-        known[DiskFull] = Dependency("disk", lambda: _write(shop.root))
+def _breaker(frame: Frame, needs: Needs, supervisor: Supervisor) -> Breaker:
+    postgres = Dependency("postgresql", frame.ledger.ping)
+    known: dict[type[DependencyDown], Dependency] = {DatabaseDown: postgres, **needs.known}
     return Breaker(known, pause=_BREAKER_PAUSE, changed=supervisor.beat_soon)
 
 
-def _write(folder: Path) -> None:
-    """Raise OSError unless the worker can still keep a file there."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(bytes(_DISK_PROBE))
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _health(
-    frame: Frame, supervisor: Supervisor, worker: dramatiq.Worker, blobs: Blobs | None
+    frame: Frame, supervisor: Supervisor, worker: dramatiq.Worker, needs: Needs
 ) -> HealthServer:
     metrics.BROKER_CONNECTED.set_function(lambda: _consuming(worker))
-    ready = [
-        Probe(name="postgresql", ask=frame.database.health),
-        Probe(name="rabbitmq", ask=lambda: _ask_consumers(worker), critical=False),
-    ]
-    if blobs is not None:
-        ready.append(Probe(name="s3", ask=blobs.ping, critical=False))
     return HealthServer(
         frame.pool,
         frame.settings.health_host,
@@ -360,7 +230,11 @@ def _health(
             supervisor.pulse.probe,
             Probe(name="threads", ask=lambda: _ask_threads(worker, supervisor)),
         ],
-        ready=ready,
+        ready=[
+            Probe(name="postgresql", ask=frame.database.health),
+            Probe(name="rabbitmq", ask=lambda: _ask_consumers(worker), critical=False),
+            *needs.ready,
+        ],
         facts=frame.identity.facts,
     )
 
@@ -381,6 +255,3 @@ def _ask_consumers(worker: dramatiq.Worker) -> None:
 def _consuming(worker: dramatiq.Worker) -> bool:
     consumers: list[Any] = [thread.consumer for thread in worker.consumers.values()]
     return all(each is not None and each.connection.is_open for each in consumers)
-
-
-__all__ = ["Trade", "serve_children", "serve_inline"]

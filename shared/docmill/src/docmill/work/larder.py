@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 from uuid import uuid4
 
 from docmill.domain.errors import Transient
-from docmill.ports import Blobs
+from docmill.ports import Blobs, go_on
 from docmill.work.folder import Access
 
 _STRIPES: Final = 16
@@ -32,10 +32,6 @@ class Kept:
     path: Path
     size: int
     used: float  # on the monotonic clock
-
-
-def _go_on() -> None:
-    """Nothing ends the wait."""
 
 
 class Larder:
@@ -59,7 +55,7 @@ class Larder:
         folder.mkdir(mode=0o700)
 
     def give(
-        self, key: str, sha256: bytes | None, to: Path, check: Callable[[], None] = _go_on
+        self, key: str, sha256: bytes | None, to: Path, check: Callable[[], None] = go_on
     ) -> None:
         """Put the blob where a child may read it; raise BlobMissing, StoreDown or WrongBytes.
 

@@ -16,6 +16,7 @@ from typing import IO, Final
 import psutil
 
 from docmill.ops.logging import logger
+from docmill.ports import go_on
 from docmill.work.failure import (
     ChildCrashed,
     ChildUnfit,
@@ -37,10 +38,6 @@ _MEASURE: Final = 0.25  # seconds between walks through its scratch directory
 _GRACE: Final = 1.0  # seconds from SIGTERM to SIGKILL
 _REAP: Final = 5.0  # seconds for the kernel to end what was killed
 _TAIL: Final = 4096  # bytes of stderr that are kept
-
-
-def _go_on() -> None:
-    """Nothing ends the wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +108,7 @@ class ChildProcess:
         """Its process id, which is also its session and process group."""
         return self._process.pid
 
-    def ready(self, check: Callable[[], None] = _go_on) -> Hello:
+    def ready(self, check: Callable[[], None] = go_on) -> Hello:
         """Wait until it is warm; raise ChildUnfit when it does not come up.
 
         `check` is called often and raises to wait no longer; the child goes on.

@@ -32,7 +32,7 @@ class Rhythm:
     margin: float = 10.0  # before the lease's end the work is given up
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """There is no chore."""
 
 
@@ -45,7 +45,7 @@ class Supervisor:
         workers: Workers,
         rhythm: Rhythm,
         beat: Callable[[], Beat],
-        chore: Callable[[], None] = _nothing,
+        chore: Callable[[], None] = nothing,
     ) -> None:
         self.pulse = Pulse("supervisor", _STUCK)
         self._ledger = ledger

@@ -22,12 +22,11 @@ from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import Locked
 from docmill.domain.document import LIVE
 from docmill.domain.errors import DatabaseDown
-from docmill.domain.identifier import new_id
+from docmill.domain.identifier import FIRST, new_id
 from docmill.domain.refusal import BatchCancelled, BatchClosed, BatchNotFound
 from docmill.domain.task import Pool, Stage
 
 SQL: Final = load("batches")
-FIRST: Final = UUID(int=0)  # before every batch
 
 
 class BatchState(StrEnum):

@@ -35,14 +35,19 @@ class Answer(StrEnum):
 
 
 class PostgresLifecycle:
-    """The writing side of a document after it was accepted."""
+    """The writing side of a document after it was accepted.
+
+    Events tell who asked (`by`) and the `correlation` of that request, beside the upload's own.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def cancel(self, tenant: str, document: UUID, *, by: str) -> Answer:
+    def cancel(
+        self, tenant: str, document: UUID, *, by: str, correlation: str | None = None
+    ) -> Answer:
         """End a live document now; running children are killed within two seconds."""
-        return self._change(tenant, document, lambda held: _cancel(held, by))
+        return self._change(tenant, document, lambda held: _cancel(held, by), correlation)
 
     def cancel_tenant(self, tenant: str, *, by: str) -> int:
         """End everything live of a tenant, one transaction a document; tell how many.
@@ -55,13 +60,17 @@ class PostgresLifecycle:
         answers = [self.cancel(tenant, row["id"], by=by) for row in rows]
         return answers.count(Answer.DONE)
 
-    def retry(self, tenant: str, document: UUID, *, by: str) -> Answer:
+    def retry(
+        self, tenant: str, document: UUID, *, by: str, correlation: str | None = None
+    ) -> Answer:
         """Open a new run that does only what the last one left undone, and assembles again."""
-        return self._change(tenant, document, lambda held: _retry(held, by))
+        return self._change(tenant, document, lambda held: _retry(held, by), correlation)
 
-    def erase(self, tenant: str, document: UUID, *, by: str) -> Answer:
+    def erase(
+        self, tenant: str, document: UUID, *, by: str, correlation: str | None = None
+    ) -> Answer:
         """Hide the document at once and have the scheduler delete all of it. Twice is safe."""
-        return self._change(tenant, document, lambda held: _erase(held, by))
+        return self._change(tenant, document, lambda held: _erase(held, by), correlation)
 
     def overdue(self, limit: timedelta = timedelta(hours=24)) -> list[UUID]:
         """Give documents whose run has been open for longer, the oldest first; not all at once."""
@@ -74,8 +83,18 @@ class PostgresLifecycle:
         """End the document's run if it is still overdue. Twice is safe."""
         return self._database.run(lambda c: _time_out(c, document, limit))
 
-    def _change(self, tenant: str, document: UUID, change: Callable[[Locked], Answer]) -> Answer:
-        answer, held = self._database.run(lambda c: _changed(c, tenant, document, change))
+    def _change(
+        self,
+        tenant: str,
+        document: UUID,
+        change: Callable[[Locked], Answer],
+        correlation: str | None,
+    ) -> Answer:
+        def asked(held: Locked) -> Answer:
+            held.asked = {"asked_correlation_id": correlation} if correlation else {}
+            return change(held)
+
+        answer, held = self._database.run(lambda c: _changed(c, tenant, document, asked))
         if held is not None and answer is Answer.DONE:
             self._database.bell.ring(DOCUMENT, str(document))
             self._database.bell.ring(READY)

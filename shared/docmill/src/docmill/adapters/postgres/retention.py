@@ -14,9 +14,9 @@ from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import locked
 from docmill.domain.document import State
+from docmill.domain.identifier import FIRST
 
 SQL: Final = load("retention")
-FIRST: Final = UUID(int=0)  # before every document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ class Locked:
         self.run: int = row["run"]
         self.row = dict(row)
         self.readied: set[Pool] = set()
+        self.asked: dict[str, str] = {}  # of the request that changes it; every event tells it
         self.after = timedelta()  # that the tasks wait which it adds
         self._run_seconds = 0.0  # how long the run took that this transaction ended
         self._was = (self.state, row["version"])
@@ -57,7 +58,7 @@ class Locked:
 
     def tell(self, kind: str, **data: Any) -> None:
         """Append an event to the history; it is written by `save`."""
-        told = {"correlation_id": self.row["correlation"], **data}
+        told = {"correlation_id": self.row["correlation"], **self.asked, **data}
         self._events.append((kind, self.run, self.state, told))
 
     def move(self, to: State, **data: Any) -> None:
