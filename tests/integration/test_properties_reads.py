@@ -17,8 +17,8 @@ from docmill.ports import Beat
 from tests.stack.api import UNREADABLE, Api, Caller, api, emptied, identity
 from tests.stack.properties import tried
 
-OF_A_DOCUMENT: Final = ("", "/text", "/pdf", "/original", "/thumbnail", "/pages", "/pages/1")
-OF_ALL: Final = ("/v1/documents", "/v1/documents?limit=1", "/v1/usage")
+OF_A_DOCUMENT: Final = ("", "/text", "/pdf", "/original", "/pages", "/pages/1")
+OF_ALL: Final = ("/v1/documents", "/v1/usage")
 SHAKEN: Final = Failure(outcome=Outcome.TRANSIENT, code="stage_failed", detail="shaken")
 
 
@@ -131,9 +131,9 @@ TURNS: Final = (Life.pause, Life.resume, Life.expire, Life.erase)
 
 
 @pytest.mark.slow
-@tried(4)
+@tried(3)
 @example(moves=[Life.commit, Life.pause, Life.resume, Life.finish, Life.retry, Life.finish])
-@given(moves=st.lists(st.sampled_from(WORK + WISHES + TURNS), min_size=4, max_size=12))
+@given(moves=st.lists(st.sampled_from(WORK + WISHES + TURNS), min_size=4, max_size=8))
 def test_what_is_told_to_be_unchanged_is_so(
     service: Api, moves: list[Callable[[Life], None]]
 ) -> None:
