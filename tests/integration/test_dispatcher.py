@@ -11,10 +11,10 @@ import pika
 import pytest
 
 from docmill.domain.task import Hint, Pool
-from docmill_dispatcher.main import dispatcher
 from docmill_dispatcher.settings import DispatcherSettings
 from docmill_dispatcher.tick import Grace
 from tests.stack.ledger import Desk, desk
+from tests.stack.mill import running
 from tests.stack.wait import until
 
 
@@ -36,18 +36,6 @@ def settings(database_url: str, rabbitmq_url: str) -> DispatcherSettings:
         sweep_seconds=timedelta(seconds=0.5),
         lease_seconds=timedelta(seconds=1),  # of grace after the server's start
     )
-
-
-@contextmanager
-def running(settings: DispatcherSettings) -> Iterator[None]:
-    with dispatcher(settings) as loop:
-        thread = threading.Thread(target=loop.run)
-        thread.start()
-        try:
-            yield
-        finally:
-            loop.stop()
-            thread.join()
 
 
 @contextmanager

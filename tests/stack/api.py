@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -65,11 +65,13 @@ class Api:
                 if claim.stage is Stage.RECOGNISE and claim.page in torn:
                     self.desk.ledger.fail(claim, UNREADABLE)
                 else:
-                    self.desk.ledger.commit(claim, self._product(claim, pages))
+                    self.desk.ledger.commit(claim, self.product(claim, pages=pages))
 
-    def _product(self, claim: Claim, pages: int) -> Product:
+    def product(self, claim: Claim, *, pages: int = 2, title: str = "Page") -> Product:
+        """What a worker would commit for the claim, stored; its pages bear the title."""
         facts = {"plan": plan(pages)} if claim.stage is Stage.VALIDATE else {}
-        made = [self._stored(claim, *each) for each in _made(claim, pages)]
+        read = [artifact.page for artifact in self.desk.ledger.inputs(claim)]
+        made = [self._stored(claim, *each) for each in _made(claim, read, title)]
         return Product(artifacts=made, engine="test", facts=facts)
 
     def _stored(
@@ -132,6 +134,12 @@ def api(database_url: str, store: StoreSettings, **settings: Any) -> Iterator[Ap
         blobs = S3Blobs(client, store.s3_bucket)
         yield Api(service, ledger, blobs, made, Tenants(ledger.database))
     client.close()
+
+
+def emptied(service: Api) -> Caller:
+    """Forget every document there was; return a caller of a new tenant."""
+    service.desk.do("TRUNCATE document, blob, worker CASCADE")
+    return service.tenant(f"t{next(service.desk.numbers)}")
 
 
 @contextmanager
@@ -205,9 +213,9 @@ def identity(path: str) -> UUID:
     return UUID(path.rsplit("/", 1)[-1])
 
 
-def page_text(number: int) -> PageText:
+def page_text(number: int, title: str = "Page") -> PageText:
     words = (
-        Word("Page", (1, 2, 3, 4), 90.0, 0, 0, 0),
+        Word(title, (1, 2, 3, 4), 90.0, 0, 0, 0),
         Word(str(number), (5, 2, 6, 4), 80.0, 0, 0, 0),
     )
     return PageText(
@@ -221,13 +229,15 @@ def page_text(number: int) -> PageText:
     )
 
 
-def _made(claim: Claim, pages: int) -> Iterator[tuple[ArtifactKind, int, bytes, str]]:
+def _made(
+    claim: Claim, read: Sequence[int], title: str
+) -> Iterator[tuple[ArtifactKind, int, bytes, str]]:
     match claim.stage:
         case Stage.RECOGNISE:
-            content = page_json(page_text(claim.page))
+            content = page_json(page_text(claim.page, title))
             yield ArtifactKind.PAGE, claim.page, content, "application/json"
         case Stage.ASSEMBLE:
-            text = "\f".join(page_text(number).text for number in range(1, pages + 1))
+            text = "\f".join(page_text(number, title).text for number in read)
             yield ArtifactKind.TEXT, 0, text.encode(), "text/plain"
             yield ArtifactKind.WORDS, 0, b'{"pages": []}', "application/json"
             yield ArtifactKind.HOCR, 0, b"<html/>", "application/xhtml+xml"
