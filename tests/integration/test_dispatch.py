@@ -230,6 +230,19 @@ def test_a_lease_that_ran_out_while_postgresql_was_away_is_nobodys_fault(ledger:
     assert (task["state"], task["crashes"], task["losses"]) == ("ready", 2, 0)
 
 
+def test_what_is_held_is_taken_back_later_and_its_neighbour_now(ledger: Desk) -> None:
+    held, free = (ledger.accept().document for _ in range(2))
+    ledger.claims(Pool.VALIDATOR)
+    ledger.do("UPDATE task SET lease_until = now() - interval '1 s'")
+    ledger.do(
+        "UPDATE task SET lease_until = now() - interval '1 min' WHERE document_id = %(id)s",
+        {"id": held},
+    )
+    with ledger.held(held):
+        assert [each.document for each in ledger.dispatch.reap()] == [free]
+    assert [each.document for each in ledger.dispatch.reap()] == [held]
+
+
 def test_two_reapers_take_a_lease_back_once(ledger: Desk) -> None:
     ledger.accept()
     ledger.claims(Pool.VALIDATOR)

@@ -122,6 +122,13 @@ class Desk:
             done += claims
         return done
 
+    @contextmanager
+    def held(self, document: UUID) -> Iterator[None]:
+        """Have somebody else's session hold the document's row meanwhile."""
+        with self.database.pool.connection() as other, other.transaction():
+            other.execute("SELECT FROM document WHERE id = %s FOR UPDATE", [document])
+            yield
+
     def expire(self, document: UUID) -> None:
         """Let the document's retention be over, if it has ended, and expire it."""
         past = "UPDATE document SET expires_at = now() WHERE id = %(id)s AND expires_at IS NOT NULL"

@@ -11,12 +11,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from docmill.adapters.postgres.bell import DOCUMENT
-from docmill.adapters.postgres.connection import Connection, Row
+from docmill.adapters.postgres.connection import Connection, Row, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ending import end_attempt
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import locked
-from docmill.domain.errors import DatabaseDown
+from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.domain.fairness import Candidate, Line, Picked, pick, window
 from docmill.domain.retrying import Next, Spent, lost
 from docmill.domain.task import Failure, Hint, Outcome, Pool, RetryPolicy, Stage, TaskState
@@ -30,6 +30,10 @@ SEEN: Final = timedelta(seconds=30)
 HINT_CAP: Final = timedelta(minutes=5)
 IDLE_SHARE: Final = 5  # a pool with an idle slot is hinted again this many times sooner
 CRITICAL_SHARE: Final = 0.2
+# A pick waits for other pools' picks that hold the same buckets, for nobody else.
+PICK_PATIENCE: Final = timedelta(seconds=1)
+# The whole of one reaping is to stay well below the lateness of a tick that counts as an outage.
+REAP_PATIENCE: Final = timedelta(milliseconds=25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,10 @@ class PostgresDispatch:
         return [Reaped(**{**row, "stage": Stage(row["stage"])}) for row in rows]
 
     def take_back(self, expired: Reaped) -> bool:
-        """Take a task back and settle its document; False when a renewal or commit was faster."""
+        """Take a task back and settle its document; False when a renewal or commit was faster.
+
+        Raise DatabaseBusy when somebody else holds the document.
+        """
         taken = self._database.run(lambda c: _take_back(c, expired, self._policy))
         if taken and expired.document:
             self._database.bell.ring(DOCUMENT, str(expired.document))
@@ -142,9 +149,11 @@ class PostgresDispatch:
     def reap(self) -> list[Reaped]:
         """Take back every task whose lease has run out, one document at a time.
 
-        One that cannot be is logged and left: nobody else waits for it.
+        One that cannot be is logged and left: nobody else waits for it. What somebody else holds is
+        not taken this time.
         """
-        return [each for each in self.expired() if self._taken_back(each)]
+        held: set[UUID | None] = set()
+        return [each for each in self.expired() if self._taken_back(each, held)]
 
     def rehint(self) -> list[Dispatched]:
         """Tell which queued tasks want a hint again; their next one is due later."""
@@ -174,14 +183,23 @@ class PostgresDispatch:
         """
         return self._database.run(lambda connection: self._pick(connection, pool))
 
-    def _taken_back(self, expired: Reaped) -> bool:
-        taken = attempted(lambda: self.take_back(expired), but=(DatabaseDown,))
+    def _taken_back(self, expired: Reaped, held: set[UUID | None]) -> bool:
+        if expired.document in held:
+            return False
+        taken = attempted(
+            lambda: self.take_back(expired), but=(DatabaseDown,), even=(DatabaseBusy,)
+        )
+        if isinstance(taken, Unforeseen) and isinstance(taken.error, DatabaseBusy):
+            log.warning("not_taken_back", task=expired.task, error=str(taken))
+            held.add(expired.document)
+            return False
         if isinstance(taken, Unforeseen):
             log.error("not_taken_back", task=expired.task, exc_info=taken.error)
             return False
         return taken
 
     def _pick(self, connection: Connection, pool: Pool) -> list[Dispatched]:
+        impatient(connection, PICK_PATIENCE)
         if not _first(connection, "try_lock_pool", space=LOCK_SPACE, pool=pool)["got"]:
             return []
         state = _first(connection, "pool_state", pool=pool, seen=SEEN)
@@ -313,6 +331,7 @@ def _candidate(row: Row) -> Candidate:
 
 
 def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> bool:
+    impatient(connection, REAP_PATIENCE)
     document = locked(connection, reaped.document) if reaped.document else None
     if reaped.document and document is None:
         return False

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from docmill.adapters.postgres.batches import complete_batch_of
 from docmill.adapters.postgres.bell import DOCUMENT, READY
-from docmill.adapters.postgres.connection import Connection, Row, first
+from docmill.adapters.postgres.connection import Connection, Row, first, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import Locked, locked
@@ -22,6 +22,7 @@ from docmill.domain.rejection import TimedOut
 from docmill.domain.task import Stage
 
 SQL: Final = load("lifecycle")
+PATIENCE: Final = timedelta(seconds=1)  # for one overdue document of many
 
 
 class Answer(StrEnum):
@@ -168,6 +169,7 @@ def _erase(held: Locked, by: str) -> Answer:
 
 
 def _time_out(connection: Connection, document: UUID, limit: timedelta) -> bool:
+    impatient(connection, PATIENCE)
     held = locked(connection, document)
     if held is None or held.state not in LIVE:
         return False

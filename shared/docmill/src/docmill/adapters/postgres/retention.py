@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from docmill.adapters.postgres.bell import DOCUMENT
-from docmill.adapters.postgres.connection import Connection, Row
+from docmill.adapters.postgres.connection import Connection, Row, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import locked
@@ -17,6 +17,7 @@ from docmill.domain.document import State
 
 SQL: Final = load("retention")
 FIRST: Final = UUID(int=0)  # before every document
+PATIENCE: Final = timedelta(seconds=1)  # for one document of many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,7 @@ class PostgresRetention:
 
 
 def _expire(connection: Connection, identity: UUID) -> bool:
+    impatient(connection, PATIENCE)
     document = locked(connection, identity)
     key = {"document": identity}
     row = connection.execute(SQL["still_expired"], key).fetchone()
