@@ -10,7 +10,7 @@ import pytest
 
 from docmill.adapters.postgres.tenants import Tenants
 from docmill.domain.errors import DatabaseDown, StoreDown
-from docmill.domain.task import Hint, Stage, TaskLimit
+from docmill.domain.task import Claim, Hint, Stage, TaskLimit
 from docmill.ops.settings import StoreSettings
 from docmill.testing.children import Keeper, keeper
 from docmill.work.broker import NotNow
@@ -294,6 +294,21 @@ def test_a_claim_waits_for_the_database(place: Workplace) -> None:
     place.ledger.times = {"claim": 3}
     place.turn()
     assert place.page(document)["state"] == "done"
+
+
+def test_a_claim_whose_reply_was_lost_costs_no_lease(place: Workplace) -> None:
+    document = place.accept("echo")
+    claim = place.desk.ledger.claim
+
+    def unheard(hint: Hint, *, worker: str, alone: bool) -> Claim | None:
+        place.ledger.instead.clear()
+        claim(hint, worker=worker, alone=alone)
+        raise DatabaseDown("no answer in time")
+
+    place.ledger.instead = {"claim": unheard}
+    place.turn()
+    task = place.page(document)
+    assert (task["state"], task["losses"]) == ("done", 0)
 
 
 def test_a_document_is_fetched_once_for_all_its_pages(place: Workplace) -> None:

@@ -84,7 +84,7 @@ def runner(book: Book, seat: Seat, watch: Supervisor | None = None) -> Runner:
         Pool.OCR,
         "w",
         ledger=cast("Ledger", book),
-        benches=[seat],
+        benches=[Seat(), seat],
         supervisor=watch or supervisor(book),
         breaker=Breaker({}, pause=0.1),
     )
@@ -177,6 +177,21 @@ def test_a_lost_task_is_not_spoken_of() -> None:
     book = Book()
     runner(book, Seat(stopping(Stop.LOST)))(HINT)
     assert book.said == ["claim"]
+
+
+def test_a_doubled_hint_is_not_claimed_while_its_twin_is_worked_on() -> None:
+    book, twins = Book(), [HINT]
+
+    def job(_: Grip) -> Product:
+        while twins:
+            run(twins.pop())
+        return PRODUCT
+
+    run = runner(book, Seat(job))
+    run(HINT)
+    assert book.said == ["claim", "commit"]
+    run(HINT)
+    assert book.said == ["claim", "commit"] * 2
 
 
 def test_an_outage_that_nobody_can_probe_spends_an_attempt() -> None:
