@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from docmill.adapters.postgres.tenants import Tenants
-from docmill.domain.errors import DatabaseDown, StoreDown
+from docmill.domain.errors import DatabaseBusy, DatabaseDown, StoreDown
 from docmill.domain.task import Claim, Hint, Stage, TaskLimit
 from docmill.ops.settings import StoreSettings
 from docmill.testing.children import Keeper, keeper
@@ -242,6 +242,20 @@ def test_one_key_that_fails_spends_an_attempt(place: Workplace) -> None:
     place.blobs.faults = {"fetch": StoreDown("503")}
     place.turn()
     assert place.page(document)["attempt"] == 1
+
+
+@pytest.mark.parametrize("error", [DatabaseDown("ended"), DatabaseBusy("statement timeout")])
+def test_what_postgresql_refused_while_it_answers_spends_none(
+    place: Workplace, error: DatabaseDown
+) -> None:
+    document = place.accept("echo")
+    place.blobs.faults = {"fetch": error}
+    place.turn()
+    task = place.page(document)
+    assert (task["state"], task["attempt"]) == ("scheduled", 0)
+    place.blobs.faults = {}
+    place.turn()
+    assert place.page(document)["state"] == "done"
 
 
 def test_a_store_that_is_out_spends_none_and_stops_the_claiming(place: Workplace) -> None:

@@ -313,6 +313,7 @@ def _supervisor(frame: Frame, shop: Shop | None) -> Supervisor:
     rhythm = Rhythm(
         watch=settings.watch_seconds.total_seconds(),
         renew=settings.renew_seconds.total_seconds(),
+        again=settings.renew_seconds.total_seconds() / 10,
         margin=settings.lease_margin_seconds.total_seconds(),
     )
     beat = frame.identity.beat

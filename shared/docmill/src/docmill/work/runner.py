@@ -225,6 +225,8 @@ class Runner:
         if why.code == "internal":
             log.error("task_raised", exc_info=error)
         if isinstance(error, DependencyDown) and not self._breaker.confirms(error):
+            if isinstance(error, DatabaseDown):
+                return why  # what PostgreSQL refused or timed out is never the document's fault
             return replace(why, outcome=Outcome.TRANSIENT)  # it answers us: one key, one moment
         if isinstance(error, StageFailed | ChildCrashed) and self._breaker.confirms(_FULL):
             return replace(why, outcome=Outcome.DEPENDENCY)  # its child could keep no file

@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from docmill.adapters.postgres.bell import DOCUMENT
+from docmill.adapters.postgres.batches import announce
 from docmill.adapters.postgres.connection import Connection, Row, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ending import end_attempt
 from docmill.adapters.postgres.queries import load
-from docmill.adapters.postgres.settle import locked
+from docmill.adapters.postgres.settle import Locked, locked
 from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.domain.fairness import Candidate, Line, Picked, pick, window
 from docmill.domain.retrying import Next, Spent, lost
@@ -141,9 +141,9 @@ class PostgresDispatch:
 
         Raise DatabaseBusy when somebody else holds the document.
         """
-        taken = self._database.run(lambda c: _take_back(c, expired, self._policy))
-        if taken and expired.document:
-            self._database.bell.ring(DOCUMENT, str(expired.document))
+        taken, document = self._database.run(lambda c: _take_back(c, expired, self._policy))
+        if taken and document is not None:
+            announce(self._database, document)
         return taken
 
     def reap(self) -> list[Reaped]:
@@ -330,15 +330,17 @@ def _candidate(row: Row) -> Candidate:
     return Candidate(row["id"], row["cost"], tuple(row["buckets"]))
 
 
-def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> bool:
+def _take_back(
+    connection: Connection, reaped: Reaped, policy: RetryPolicy
+) -> tuple[bool, Locked | None]:
     impatient(connection, REAP_PATIENCE)
     document = locked(connection, reaped.document) if reaped.document else None
     if reaped.document and document is None:
-        return False
+        return False, None
     fence = {"task": reaped.task, "token": reaped.token}
     row = connection.execute(SQL["still_expired"], fence).fetchone()
     if row is None:
-        return False
+        return False, None
     failure = Failure(
         outcome=Outcome.LOST, code="lease_lost", detail=f"{reaped.worker} did not renew"
     )
@@ -347,7 +349,7 @@ def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> b
         # nobody can renew while PostgreSQL is away: that is no worker's fault and no task's
         return Next(state=TaskState.READY, spent=spent) if row["outage"] else lost(spent, policy)
 
-    return end_attempt(connection, document, reaped, failure, follow)
+    return end_attempt(connection, document, reaped, failure, follow), document
 
 
 def _dispatched(row: Row) -> Dispatched:

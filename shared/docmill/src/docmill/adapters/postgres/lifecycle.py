@@ -11,8 +11,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from docmill.adapters.postgres.batches import complete_batch_of
-from docmill.adapters.postgres.bell import DOCUMENT, READY
+from docmill.adapters.postgres.batches import announce
+from docmill.adapters.postgres.bell import READY
 from docmill.adapters.postgres.connection import Connection, Row, first, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
@@ -73,14 +73,16 @@ class PostgresLifecycle:
 
     def time_out(self, document: UUID, limit: timedelta = timedelta(hours=24)) -> bool:
         """End the document's run if it is still overdue. Twice is safe."""
-        return self._database.run(lambda c: _time_out(c, document, limit))
+        held = self._database.run(lambda c: _time_out(c, document, limit))
+        if held is not None:
+            announce(self._database, held)
+        return held is not None
 
     def _change(self, tenant: str, document: UUID, change: Callable[[Locked], Answer]) -> Answer:
         answer, held = self._database.run(lambda c: _changed(c, tenant, document, change))
         if held is not None and answer is Answer.DONE:
-            self._database.bell.ring(DOCUMENT, str(document))
-            self._database.bell.ring(READY)
-            complete_batch_of(self._database, held)
+            announce(self._database, held)
+            self._database.bell.ring(READY)  # what was queued made room
         return answer
 
 
@@ -168,19 +170,19 @@ def _erase(held: Locked, by: str) -> Answer:
     return Answer.DONE
 
 
-def _time_out(connection: Connection, document: UUID, limit: timedelta) -> bool:
+def _time_out(connection: Connection, document: UUID, limit: timedelta) -> Locked | None:
     impatient(connection, PATIENCE)
     held = locked(connection, document)
     if held is None or held.state not in LIVE:
-        return False
+        return None
     if connection.execute(SQL["run_is_overdue"], held.key | {"limit": limit}).fetchone() is None:
-        return False
+        return None
     held.cancel_tasks(TimedOut.code)
     held.row |= {"failure_code": TimedOut.code, "failure_detail": f"open for over {limit}"}
     held.move(State.FAILED, code=TimedOut.code)
     held.end_run(State.FAILED)
     held.save()
-    return True
+    return held
 
 
 def _one(held: Locked, query: str) -> Row:
