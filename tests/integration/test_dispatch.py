@@ -353,6 +353,54 @@ def test_a_stages_starts_are_limited_over_all_tenants(ledger: Desk) -> None:
     assert ledger.pick(Pool.VALIDATOR)
 
 
+def assembling(ledger: Desk, tenant: str, documents: int = 1) -> None:
+    """Have the tenant's documents wait for nothing but their assembly."""
+    flood(ledger, tenant, documents)
+    while claims := ledger.claims(Pool.VALIDATOR):
+        for claim in claims:
+            ledger.ledger.commit(claim, product(claim, pages=1, text=1))
+
+
+def recognising(ledger: Desk, tenant: str, pages: int) -> None:
+    """Have pages of the tenant wait to be recognised."""
+    flood(ledger, tenant, 1)
+    (claim,) = ledger.claims(Pool.VALIDATOR)
+    ledger.ledger.commit(claim, product(claim, pages=pages))
+
+
+def stages_picked(ledger: Desk) -> Counter[str]:
+    picked = [each.hint.task for each in ledger.pick(Pool.OCR)]
+    return Counter(
+        row["stage"]
+        for row in ledger.do("SELECT stage FROM task WHERE id = ANY(%(ids)s)", {"ids": picked})
+    )
+
+
+def limited(ledger: Desk, stage: Stage, tokens: int) -> None:
+    """Limit the stage to what its bucket holds now."""
+    Tenants(ledger.database).limit_stage(stage, 0.0001)
+    ledger.do(
+        "INSERT INTO bucket (name, tokens, filled_at) VALUES (%(name)s, %(tokens)s, now())",
+        {"name": f"stage/{stage}", "tokens": tokens},
+    )
+
+
+def test_who_waits_for_a_limited_stage_takes_nobodys_place(ledger: Desk) -> None:
+    for tenant in "abcdefgh":
+        assembling(ledger, tenant)
+    recognising(ledger, "z", pages=10)
+    ledger.do("UPDATE tenant_pool SET vtime = 10 WHERE tenant_id = 'z'")
+    limited(ledger, Stage.ASSEMBLE, 0)
+    assert stages_picked(ledger) == {"recognise": 4}
+
+
+def test_a_limited_stage_takes_no_place_of_another_stage(ledger: Desk) -> None:
+    assembling(ledger, "a", documents=8)
+    recognising(ledger, "a", pages=10)
+    limited(ledger, Stage.ASSEMBLE, 1)
+    assert stages_picked(ledger) == {"assemble": 1, "recognise": 3}
+
+
 def test_pools_share_a_tenants_starts(ledger: Desk) -> None:
     ledger.tenant("limited", starts_per_second=2)
     ledger.tenant("other")

@@ -231,6 +231,9 @@ class _Pick:
         self._live = Counter({row["tenant"]: row["live"] for row in counts})
         self._critical: int = sum(row["critical"] for row in counts)
         self._alone: int = sum(row["alone"] for row in counts)
+        # what may start now of the pool's stages; None where there is no limit
+        starts = {stage: state["limits"].get(stage) for stage in Stage if stage.pool is pool}
+        self._starts = {stage: most for stage, most in starts.items() if most != 0}
 
     def fill(self, free: int) -> list[Dispatched]:
         self._clear(free)
@@ -249,23 +252,28 @@ class _Pick:
     def _lone_line(self, full: list[str], _: int) -> list[Line]:
         if self._alone or not self._suspects:
             return []
-        return self._grouped(_all(self._connection, "lone_head", pool=self._pool, full=full))
+        return self._grouped(self._asked("lone_head", full=full))
 
     def _critical_lines(self, full: list[str], free: int) -> list[Line]:
         room = min(free, int(self._slots * CRITICAL_SHARE) - self._critical)
         if room <= 0:
             return []
-        rows = _all(self._connection, "critical_heads", pool=self._pool, full=full, room=room)
-        return self._grouped(rows)
+        return self._grouped(self._asked("critical_heads", full=full, room=room))
 
     def _lines(self, full: list[str], free: int) -> list[Line]:
-        rows = _all(self._connection, "lines", pool=self._pool, full=full, free=free)
+        rows = self._asked("lines", full=full, free=free)
         lines = {row["tenant"]: _line(row) for row in rows}
         rooms = [self._room(row, free) for row in rows]
-        heads = _all(self._connection, "heads", pool=self._pool, tenants=list(lines), rooms=rooms)
+        starts = list(self._starts.values())
+        heads = self._asked("heads", tenants=list(lines), rooms=rooms, starts=starts)
         for head in heads:
             lines[head["tenant"]].tasks.append(_candidate(head))
         return list(lines.values())
+
+    def _asked(self, query: str, **parameters: Any) -> list[Row]:
+        """Ask for what waits for the pool in a stage of which something may start."""
+        stages = list(self._starts)
+        return _all(self._connection, query, pool=self._pool, stages=stages, **parameters)
 
     def _grouped(self, rows: Sequence[Row]) -> list[Line]:
         lines: dict[str, Line] = {}
