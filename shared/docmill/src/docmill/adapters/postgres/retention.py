@@ -14,6 +14,7 @@ from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import locked
 from docmill.domain.document import State
+from docmill.domain.key import document_prefix
 
 SQL: Final = load("retention")
 FIRST: Final = UUID(int=0)  # before every document
@@ -156,14 +157,23 @@ def _erase(connection: Connection, erasure: Erasure, objects: int, wait: timedel
         return False
     for query in ("erase_blobs", "erase_answers", "erase_document"):
         connection.execute(SQL[query], key)
+    _forget_mentions(connection, erasure)
     connection.execute(SQL["begin_proof"], key | {"wait": wait})
     line = {"action": "document_erased", "data": Jsonb({"objects": objects})}
     connection.execute(SQL["write_audit_line"], key | line)
     return True
 
 
+def _forget_mentions(connection: Connection, erasure: Erasure) -> None:
+    """Drop what the scheduler's own rows say of the document."""
+    prefix = document_prefix(erasure.tenant, erasure.document)
+    for query in ("erase_orphans", "erase_examples", "erase_errors"):
+        connection.execute(SQL[query], {"document": erasure.document, "prefix": prefix})
+
+
 def _prove(connection: Connection, erasure: Erasure) -> None:
     key = {"document": erasure.document, "tenant": erasure.tenant}
     if connection.execute(SQL["end_proof"], key).rowcount:
+        _forget_mentions(connection, erasure)  # of what was written late
         line = {"action": "erasure_proven", "data": Jsonb({"leftovers": erasure.leftovers})}
         connection.execute(SQL["write_audit_line"], key | line)
