@@ -7,7 +7,6 @@ from docmill.adapters.postgres.accept import Acceptance, Accepted, Idempotency
 from docmill.adapters.postgres.documents import Documents, Filter
 from docmill.adapters.postgres.lifecycle import Answer
 from docmill.domain.errors import LostClaim
-from docmill.domain.identifier import new_id
 from docmill.domain.task import Claim, Failure, Hint, Outcome, Pool, Stage
 from docmill.ports import Beat
 from tests.stack.ledger import TENANT, Desk, desk, product
@@ -332,19 +331,6 @@ def test_two_losses_make_a_task_run_alone_but_never_dead(ledger: Desk) -> None:
         ledger.dispatch.reap()
     task = ledger.tasks(accepted.document)[0]
     assert (task["state"], task["losses"], task["alone"]) == ("ready", 2, True)
-
-
-def test_an_upload_past_its_reservation_uses_no_storage(ledger: Desk) -> None:
-    for minutes in (5, -5):
-        document = new_id()
-        ledger.intake.reserve(
-            tenant=TENANT,
-            document=document,
-            key=str(document),
-            size=7,
-            patience=timedelta(minutes=minutes),
-        )
-    assert Documents(ledger.database).usage(TENANT).storage_bytes == 7
 
 
 def test_an_idempotency_key_gives_the_first_answer_again(ledger: Desk) -> None:

@@ -150,6 +150,13 @@ class Desk:
         return [row["kind"] for row in rows]
 
 
+def flood(ledger: Desk, tenant: str, documents: int, priority: Priority = Priority.DEFAULT) -> None:
+    """Have so many documents of the tenant wait."""
+    ledger.tenant(tenant)
+    for _ in range(documents):
+        ledger.accept(tenant, priority=priority)
+
+
 @contextmanager
 def desk(url: str, **settings: Any) -> Iterator[Desk]:
     """A desk on a migrated database."""
