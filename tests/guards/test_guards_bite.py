@@ -64,7 +64,9 @@ GUARDS = [
     Guard(
         "the claim's compare-and-set",
         f"{POSTGRES}/sql/ledger.sql",
-        "WHERE id = %(task)s AND dispatch = %(dispatch)s AND state = 'queued'\n       AND (NOT",
+        "WHERE id = %(task)s AND dispatch = %(dispatch)s\n"
+        "       AND (state = 'queued' OR state = 'running' AND worker = %(worker)s)\n"
+        "       AND (NOT",
         "WHERE id = %(task)s\n       AND (NOT",
         "tests/integration/test_ledger.py::test_a_hint_is_claimed_once",
     ),

@@ -1,7 +1,8 @@
 """Batches on a real ledger: who may join, and exactly one completion event."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from uuid import UUID
 
@@ -9,6 +10,10 @@ import pytest
 
 from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.batches import BatchState, PostgresBatches
+from docmill.adapters.postgres.bell import DOCUMENT, READY, Bell
+from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.dispatch import PostgresDispatch
+from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.domain.identifier import new_id
 from docmill.domain.refusal import BatchCancelled, BatchClosed, BatchNotFound
 from docmill.domain.task import Claim, Pool
@@ -58,6 +63,59 @@ def test_a_batch_completes_when_it_is_closed_and_its_last_document_ends(
     assert sent.payload["counts"] == {"ready": 1}
     ledger.ledger.commit(claims[0], product(claims[0]))
     assert PostgresAudit(ledger.database).all_violations() == []
+
+
+class Rung(Bell):
+    """A bell that only remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def ring(self, channel: str, payload: str = "") -> None:
+        self.heard.append(channel)
+
+
+def reaped(database: Database, _: UUID) -> bool:
+    return bool(PostgresDispatch(database, tick=timedelta(seconds=1)).reap())
+
+
+def timed_out(database: Database, document: UUID) -> bool:
+    return PostgresLifecycle(database).time_out(document)
+
+
+@pytest.mark.parametrize(("end", "state"), [(reaped, "rejected"), (timed_out, "failed")])
+def test_a_last_document_that_no_worker_ends_completes_its_batch_and_rings(
+    ledger: Desk,
+    batches: PostgresBatches,
+    batch: UUID,
+    end: Callable[[Database, UUID], bool],
+    state: str,
+) -> None:
+    ledger.do("INSERT INTO endpoint (tenant_id, url, secret) VALUES ('acme', 'http://x', 's')")
+    document = ledger.accept(batch=batch).document
+    batches.close(TENANT, batch)
+    ledger.claims(Pool.VALIDATOR)
+    ledger.do("UPDATE task SET lease_until = now() - interval '1 s', alone = true, crashes = 2")
+    ledger.do("UPDATE run SET opened_at = now() - interval '25 h'")
+    rung = Rung()
+    assert end(Database(ledger.database.pool, rung), document)
+    assert events(ledger, batch) == [{state: 1}]
+    assert set(rung.heard) == {DOCUMENT, READY}
+
+
+def test_a_held_document_of_one_batch_keeps_no_other_batch_waiting(
+    ledger: Desk, batches: PostgresBatches, batch: UUID
+) -> None:
+    held = ledger.accept(batch=batch).document
+    batches.begin_cancel(TENANT, batch)
+    other = batches.open(TENANT, name="", metadata={})
+    ledger.do("UPDATE batch SET state = 'closed', closed_at = now() WHERE id = %(id)s",
+              {"id": other})  # fmt: skip
+    job = CompleteBatches(batches, ledger.lifecycle)
+    with ledger.held(held):
+        assert job(Permit()).rows == 1
+    assert events(ledger, other) == [{}]
+    assert job(Permit()).rows == 1
 
 
 def test_only_an_open_batch_of_the_tenant_takes_documents(

@@ -1,4 +1,3 @@
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +6,10 @@ from datetime import timedelta
 import pytest
 
 from docmill.adapters.postgres.documents import Documents
-from docmill.adapters.postgres.tenants import Tenants
 from docmill.domain.document import Priority
-from docmill.domain.task import Pool, Stage
+from docmill.domain.task import Pool
 from docmill.ports import Beat
-from tests.stack.ledger import TENANT, Desk, desk, product
+from tests.stack.ledger import TENANT, Desk, desk, flood, product
 
 
 @pytest.fixture
@@ -24,12 +22,6 @@ def ledger(database_url: str) -> Iterator[Desk]:
 def workers(ledger: Desk, slots: int, pool: Pool = Pool.VALIDATOR) -> None:
     beat = Beat(worker="w", pool=pool, slots=slots, build="t", languages=["eng"], memory=0)
     ledger.ledger.beat(beat)
-
-
-def flood(ledger: Desk, tenant: str, documents: int, priority: Priority = Priority.DEFAULT) -> None:
-    ledger.tenant(tenant)
-    for _ in range(documents):
-        ledger.accept(tenant, priority=priority)
 
 
 def served(ledger: Desk, rounds: int) -> Counter[str]:
@@ -230,6 +222,19 @@ def test_a_lease_that_ran_out_while_postgresql_was_away_is_nobodys_fault(ledger:
     assert (task["state"], task["crashes"], task["losses"]) == ("ready", 2, 0)
 
 
+def test_what_is_held_is_taken_back_later_and_its_neighbour_now(ledger: Desk) -> None:
+    held, free = (ledger.accept().document for _ in range(2))
+    ledger.claims(Pool.VALIDATOR)
+    ledger.do("UPDATE task SET lease_until = now() - interval '1 s'")
+    ledger.do(
+        "UPDATE task SET lease_until = now() - interval '1 min' WHERE document_id = %(id)s",
+        {"id": held},
+    )
+    with ledger.held(held):
+        assert [each.document for each in ledger.dispatch.reap()] == [free]
+    assert [each.document for each in ledger.dispatch.reap()] == [held]
+
+
 def test_two_reapers_take_a_lease_back_once(ledger: Desk) -> None:
     ledger.accept()
     ledger.claims(Pool.VALIDATOR)
@@ -298,62 +303,3 @@ def test_a_document_says_what_it_waits_for(ledger: Desk) -> None:
     ready = documents.get(TENANT, document)
     assert ready
     assert ready.hold_reason is None
-
-
-# ── rates ───────────────────────────────────────────────────────────────────────────────────────
-def picked_by_three(ledger: Desk, seconds: float) -> Counter[str]:
-    """Let three dispatchers pick for so long; count the tenants whose tasks were started."""
-    until = time.monotonic() + seconds
-    started: Counter[str] = Counter()
-
-    def dispatch(_: int) -> None:
-        while time.monotonic() < until:
-            for claim in ledger.claims(Pool.VALIDATOR):
-                started[claim.tenant] += 1
-                ledger.ledger.commit(claim, product(claim, pages=1))
-
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(dispatch, range(3)))
-    return started
-
-
-def test_a_tenants_starts_are_limited_across_dispatchers(ledger: Desk) -> None:
-    ledger.tenant("limited", starts_per_second=5)
-    flood(ledger, "limited", 40)
-    flood(ledger, "free", 120)
-    began = time.monotonic()
-    started = picked_by_three(ledger, 3)
-    took = time.monotonic() - began
-    assert started["limited"] <= 5 * took + 5
-    assert started["limited"] >= 0.8 * 5 * 3
-    assert started["free"] > started["limited"]
-
-
-def test_a_stages_starts_are_limited_over_all_tenants(ledger: Desk) -> None:
-    Tenants(ledger.database).limit_stage(Stage.VALIDATE, 4)
-    flood(ledger, "a", 30)
-    flood(ledger, "b", 30)
-    began = time.monotonic()
-    started = picked_by_three(ledger, 3)
-    assert 0.8 * 4 * 3 <= started.total() <= 4 * (time.monotonic() - began) + 4
-    Tenants(ledger.database).limit_stage(Stage.VALIDATE, None)
-    assert ledger.pick(Pool.VALIDATOR)
-
-
-def test_pools_share_a_tenants_starts(ledger: Desk) -> None:
-    ledger.tenant("limited", starts_per_second=2)
-    ledger.tenant("other")
-    accepted = ledger.accept("limited")
-    (claim,) = ledger.claims(Pool.VALIDATOR)
-    ledger.ledger.commit(claim, product(claim, pages=10))
-    assert claim.document == accepted.document
-    assert len(ledger.pick()) <= 2  # pages and the thumbnail, of what one second gives
-
-
-def test_webhooks_take_no_start(ledger: Desk) -> None:
-    ledger.tenant("limited", starts_per_second=0.001)
-    Tenants(ledger.database).add_endpoint("limited", "http://127.0.0.1", "whsec_x")
-    document = ledger.accept("limited").document
-    ledger.lifecycle.cancel("limited", document, by="test")
-    ledger.do("UPDATE bucket SET tokens = 0")
-    assert len(ledger.pick(Pool.NOTIFIER)) == 1

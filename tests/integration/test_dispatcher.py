@@ -113,6 +113,20 @@ def test_a_vanished_workers_task_is_taken_back_and_hinted(
     until(lambda: any(each.dispatch == hint.dispatch + 1 for each in dispatching))
 
 
+def test_a_held_document_with_an_expired_lease_keeps_nobody_elses_work_waiting(
+    ledger: Desk, dispatching: list[Hint]
+) -> None:
+    document = ledger.accept().document
+    hint = first(dispatching)
+    until(lambda: ledger.ledger.claim(hint, worker="w", alone=False))
+    other = ledger.tenant("other")
+    with ledger.held(document):
+        ledger.do("UPDATE task SET lease_until = now() - interval '1 s' WHERE state = 'running'")
+        task = ledger.tasks(ledger.accept(other).document)[0]["id"]
+        until(lambda: Hint(task, 1) in dispatching, within=6)  # the statement time-out is 10 s
+    until(lambda: Hint(hint.task, 2) in dispatching)
+
+
 def test_without_a_broker_nothing_is_queued(ledger: Desk, settings: DispatcherSettings) -> None:
     deaf = settings.model_copy(update={"rabbitmq_url": "amqp://guest:guest@127.0.0.1:1/"})
     accepted = ledger.accept()

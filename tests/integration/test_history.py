@@ -1,7 +1,7 @@
 """The history checker on a real database: silent on a sound one, loud on each planted violation."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from uuid import UUID
 
@@ -130,6 +130,16 @@ def test_a_planted_violation_is_reported(ledger: Desk, database_url: str, name: 
     assert kind in kinds(database_url)
 
 
+def begin_upload(store: Store, key: str) -> None:
+    """Put an unfinished upload in the object's place."""
+    store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
+    store.client.delete_object(Bucket=store.bucket, Key=key)
+
+
+def leave(_: Store, __: str) -> None:
+    """Leave the object where it is."""
+
+
 @pytest.fixture
 def store(blob_settings: StoreSettings) -> Iterator[Store]:
     with closing(connect(blob_settings)) as client:
@@ -159,10 +169,11 @@ def test_objects_are_read_and_compared(ledger: Desk, database_url: str, store: S
     assert kinds(database_url, store) == {"missing object"}
 
 
+@pytest.mark.parametrize("left", [leave, begin_upload])
 def test_what_an_erase_left_in_the_store_is_found(
-    ledger: Desk, database_url: str, store: Store
+    ledger: Desk, database_url: str, store: Store, left: Callable[[Store, str], None]
 ) -> None:
-    stored(ledger, store)
+    left(store, stored(ledger, store))
     ledger.do(
         "INSERT INTO audit_line (actor, action, tenant_id, document_id)"
         " SELECT 'test', 'document_erased', tenant_id, id FROM document"

@@ -207,6 +207,15 @@ class TestIdempotency:
         assert first["id"] == second["id"]
         assert documents(service) == 1
 
+    def test_a_repeat_needs_no_room_and_another_request_has_none(self, service: Api) -> None:
+        caller = service.tenant("full", max_storage_bytes=len(PDF) + 1)
+        first, second = (caller.upload(headers=KEY) for _ in range(2))
+        assert (second.status_code, second.get_json()["id"]) == (202, first.get_json()["id"])
+        assert caller.upload(b"another", headers=KEY).get_json()["code"] == "idempotency_key_reused"
+        other = {"Idempotency-Key": "other"}
+        assert caller.upload(headers=other).get_json()["code"] == "storage_quota_exceeded"
+        assert blob_states(service).count("live") == documents(service) == 1
+
     def test_another_request_with_the_key_is_refused(self, caller: Caller) -> None:
         caller.upload(headers=KEY)
         answer = caller.upload(b"another file", headers=KEY)

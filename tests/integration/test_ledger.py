@@ -79,6 +79,19 @@ def test_a_hint_is_claimed_once(ledger: Desk) -> None:
     assert ledger.ledger.claim(dispatched.hint, worker="b", alone=False) is None
 
 
+def test_a_worker_whose_claims_reply_was_lost_gets_the_same_claim_again(ledger: Desk) -> None:
+    ledger.accept()
+    hint = ledger.pick(Pool.VALIDATOR)[0].hint
+    first, again = (ledger.ledger.claim(hint, worker="a", alone=False) for _ in range(2))
+    assert first is not None
+    assert again == first
+    assert ledger.do("SELECT token, ended_at FROM attempt") == [
+        {"token": first.token, "ended_at": None}
+    ]
+    ledger.ledger.commit(first, product(first))
+    assert ledger.ledger.claim(hint, worker="a", alone=False) is None
+
+
 def test_hints_that_are_stale_or_unknown_claim_nothing(ledger: Desk) -> None:
     ledger.accept()
     hint = ledger.pick(Pool.VALIDATOR)[0].hint

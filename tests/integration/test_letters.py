@@ -97,6 +97,14 @@ def test_what_was_replayed_waits_for_nobody(ledger: Desk, letters: PostgresLette
     assert {row["id"] for row in letters.list(Wanted(replayed=True))} == {first, second}
 
 
+def test_all_that_match_are_replayed_however_many(ledger: Desk) -> None:
+    for _ in range(5):
+        failed(ledger)
+    ledger.do("UPDATE task SET ended_at = now() WHERE state = 'dead'")
+    letters = PostgresLetters(ledger.database, page=2)
+    assert letters.replay_all(Wanted(), by="me")[Replay.DONE] == 5
+
+
 def test_letters_are_found_by_when_they_died(ledger: Desk, letters: PostgresLetters) -> None:
     _, old = failed(ledger)
     ledger.do("UPDATE task SET ended_at = now() - interval '2 hours' WHERE state = 'dead'")

@@ -8,7 +8,7 @@ from docmill.adapters.postgres.connection import Connection
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.migrate import migrate
 from docmill.adapters.postgres.pool import open_pool
-from docmill.domain.errors import DatabaseDown
+from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ops.settings import DatabaseSettings
 from tests.stack.proxy import proxied
@@ -56,6 +56,21 @@ def test_an_answer_that_never_comes_is_not_waited_for(
                 database.run(lambda connection: connection.execute("SELECT 1"))
             proxy.cut()
             until(lambda: not isinstance(attempted(database.ping), Unforeseen))
+
+
+@pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
+def test_a_time_limit_in_the_way_of_one_thing_is_no_outage(database_url: str, limit: str) -> None:
+    with open_pool(DatabaseSettings(database_url=database_url), name="test") as opened:
+        database = Database(opened)
+        with opened.connection() as other, other.transaction():
+            other.execute("LOCK TABLE document")
+
+            def read(connection: Connection) -> None:
+                connection.execute(f"SET LOCAL {limit} = '50ms'")
+                connection.execute("SELECT FROM document")
+
+            with pytest.raises(DatabaseBusy):
+                database.run(read)
 
 
 @pytest.mark.parametrize("code", ["XX000", "XX001", "XX002", "53100", "58030"])

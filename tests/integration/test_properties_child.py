@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docmill.testing.children import Keeper, keeper, unhurried
+from docmill.ports import go_on
+from docmill.testing.children import Keeper, keeper
 from docmill.work.adopt import adopt
 from docmill.work.failure import ChildCrashed, OutOfMemory, OutOfScratch, StageFailed
 from docmill.work.process import ChildProcess
@@ -79,7 +80,7 @@ def echoed(kept: Keeper, child: ChildProcess, text: str) -> Outcome:
     """Have the child read a file of that text, write it out and say it."""
     child.ready()
     job = kept.job(child, "echo", text=text)
-    return child.run(job, within=timedelta(seconds=20), check=unhurried)
+    return child.run(job, within=timedelta(seconds=20), check=go_on)
 
 
 @tried(20)

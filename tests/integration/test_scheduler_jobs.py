@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from docmill.adapters.postgres.audit import PostgresAudit
+from docmill.adapters.postgres.documents import Documents
 from docmill.adapters.postgres.retention import PostgresRetention
 from docmill.domain.errors import StoreDown
 from docmill.domain.task import Pool
@@ -359,3 +360,16 @@ class TestOrphans:
 
         assert AbortMultipart(Uploads(), AGE)(Permit()).rows == 1
         assert aborted == ["old"]
+
+
+def test_an_upload_past_its_reservation_uses_no_storage(ledger: Desk) -> None:
+    for minutes in (5, -5):
+        document = uuid4()
+        ledger.intake.reserve(
+            tenant=TENANT,
+            document=document,
+            key=str(document),
+            size=7,
+            patience=timedelta(minutes=minutes),
+        )
+    assert Documents(ledger.database).usage(TENANT).storage_bytes == 7

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from docmill.adapters.postgres.tenants import Tenants
-from docmill.domain.errors import DatabaseDown, StoreDown
-from docmill.domain.task import Hint, Stage, TaskLimit
+from docmill.domain.errors import DatabaseBusy, DatabaseDown, StoreDown
+from docmill.domain.task import Claim, Hint, Stage, TaskLimit
 from docmill.ops.settings import StoreSettings
 from docmill.testing.children import Keeper, keeper
 from docmill.work.broker import NotNow
@@ -244,6 +244,20 @@ def test_one_key_that_fails_spends_an_attempt(place: Workplace) -> None:
     assert place.page(document)["attempt"] == 1
 
 
+@pytest.mark.parametrize("error", [DatabaseDown("ended"), DatabaseBusy("statement timeout")])
+def test_what_postgresql_refused_while_it_answers_spends_none(
+    place: Workplace, error: DatabaseDown
+) -> None:
+    document = place.accept("echo")
+    place.blobs.faults = {"fetch": error}
+    place.turn()
+    task = place.page(document)
+    assert (task["state"], task["attempt"]) == ("scheduled", 0)
+    place.blobs.faults = {}
+    place.turn()
+    assert place.page(document)["state"] == "done"
+
+
 def test_a_store_that_is_out_spends_none_and_stops_the_claiming(place: Workplace) -> None:
     document = place.accept("echo")
     place.blobs.faults = {"fetch": StoreDown("out"), "ping": StoreDown("out")}
@@ -294,6 +308,21 @@ def test_a_claim_waits_for_the_database(place: Workplace) -> None:
     place.ledger.times = {"claim": 3}
     place.turn()
     assert place.page(document)["state"] == "done"
+
+
+def test_a_claim_whose_reply_was_lost_costs_no_lease(place: Workplace) -> None:
+    document = place.accept("echo")
+    claim = place.desk.ledger.claim
+
+    def unheard(hint: Hint, *, worker: str, alone: bool) -> Claim | None:
+        place.ledger.instead.clear()
+        claim(hint, worker=worker, alone=alone)
+        raise DatabaseDown("no answer in time")
+
+    place.ledger.instead = {"claim": unheard}
+    place.turn()
+    task = place.page(document)
+    assert (task["state"], task["losses"]) == ("done", 0)
 
 
 def test_a_document_is_fetched_once_for_all_its_pages(place: Workplace) -> None:

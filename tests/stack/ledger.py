@@ -122,6 +122,13 @@ class Desk:
             done += claims
         return done
 
+    @contextmanager
+    def held(self, document: UUID) -> Iterator[None]:
+        """Have somebody else's session hold the document's row meanwhile."""
+        with self.database.pool.connection() as other, other.transaction():
+            other.execute("SELECT FROM document WHERE id = %s FOR UPDATE", [document])
+            yield
+
     def expire(self, document: UUID) -> None:
         """Let the document's retention be over, if it has ended, and expire it."""
         past = "UPDATE document SET expires_at = now() WHERE id = %(id)s AND expires_at IS NOT NULL"
@@ -152,6 +159,13 @@ def lengthened(desk: Desk, document: UUID) -> int:
         {"document": document},
     )
     return 2500
+
+
+def flood(ledger: Desk, tenant: str, documents: int, priority: Priority = Priority.DEFAULT) -> None:
+    """Have so many documents of the tenant wait."""
+    ledger.tenant(tenant)
+    for _ in range(documents):
+        ledger.accept(tenant, priority=priority)
 
 
 @contextmanager

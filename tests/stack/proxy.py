@@ -201,10 +201,14 @@ def cutting(share: float, draw: Random) -> Spoil:
 
 
 def keeping_commit_replies(share: float, draw: Random) -> Spoil:
-    """Let each COMMIT through and cut the connection instead of this share of the replies."""
+    """Let what commits through and cut the connection instead of this share of the replies.
+
+    A claim is one statement, which commits by itself.
+    """
 
     def spoil(chunk: Chunk) -> bytes | None:
-        reply = not chunk.from_client and b"COMMIT" in chunk.asked
+        commits = b"COMMIT" in chunk.asked or b"INSERT INTO attempt" in chunk.asked
+        reply = not chunk.from_client and commits
         return None if reply and draw.random() < share else chunk.data
 
     return spoil

@@ -2,7 +2,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from docmill.domain.errors import DatabaseDown
+from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill_scheduler.ending import NotAllEnded, end_all
 from docmill_scheduler.job import Permit
 
@@ -45,3 +45,12 @@ def test_an_outage_ends_the_round_at_once() -> None:
     with pytest.raises(DatabaseDown):
         end_all(book.first, book.end, Permit())
     assert len(book.due) == 3
+
+
+def test_one_that_somebody_else_holds_holds_up_no_other() -> None:
+    book = Book(4)
+    held = book.due[0]
+    book.faults[held] = DatabaseBusy("lock timeout")
+    with pytest.raises(NotAllEnded, match="1 failed"):
+        end_all(book.first, book.end, Permit())
+    assert book.due == [held]

@@ -1,6 +1,7 @@
 """What the runner does when its bench or its ledger fails in a way a real one seldom does."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
@@ -17,6 +18,7 @@ from docmill.work.grip import Grip
 from docmill.work.runner import Runner
 from docmill.work.supervisor import Rhythm, Supervisor
 from tests.stack.claim import CLAIM
+from tests.stack.wait import until
 
 HINT = Hint(1, 1)
 PRODUCT = Product(artifacts=(), engine="test", facts={})
@@ -52,6 +54,19 @@ class Book:
     def release(self, _: Claim) -> None:
         self._say("release")
 
+    def renew(self, claims: Collection[Claim]) -> frozenset[int]:
+        self._say("renew")
+        return frozenset(claim.token for claim in claims)
+
+    def live(self, claims: Collection[Claim]) -> frozenset[int]:
+        return frozenset(claim.token for claim in claims)
+
+    def beat(self, _: Beat) -> None:
+        """Nobody listens."""
+
+    def leave(self, _: str) -> None:
+        """Nobody listens."""
+
 
 @dataclass
 class Seat:
@@ -72,11 +87,10 @@ class Seat:
         """Nothing is open."""
 
 
-def supervisor(book: Book, *, margin: float = 1) -> Supervisor:
+def supervisor(book: Book, *, margin: float = 1, again: float = 1) -> Supervisor:
     beat = Beat(worker="w", pool="ocr", slots=1, build="1", languages=(), memory=0)
-    return Supervisor(
-        cast("Ledger", book), cast("Workers", book), Rhythm(margin=margin), lambda: beat
-    )
+    rhythm = Rhythm(watch=0.02, again=again, margin=margin)
+    return Supervisor(cast("Ledger", book), cast("Workers", book), rhythm, lambda: beat)
 
 
 def runner(book: Book, seat: Seat, watch: Supervisor | None = None) -> Runner:
@@ -84,7 +98,7 @@ def runner(book: Book, seat: Seat, watch: Supervisor | None = None) -> Runner:
         Pool.OCR,
         "w",
         ledger=cast("Ledger", book),
-        benches=[seat],
+        benches=[Seat(), seat],
         supervisor=watch or supervisor(book),
         breaker=Breaker({}, pause=0.1),
     )
@@ -177,6 +191,30 @@ def test_a_lost_task_is_not_spoken_of() -> None:
     book = Book()
     runner(book, Seat(stopping(Stop.LOST)))(HINT)
     assert book.said == ["claim"]
+
+
+def test_a_doubled_hint_is_not_claimed_while_its_twin_is_worked_on() -> None:
+    book, twins = Book(), [HINT]
+
+    def job(_: Grip) -> Product:
+        while twins:
+            run(twins.pop())
+        return PRODUCT
+
+    run = runner(book, Seat(job))
+    run(HINT)
+    assert book.said == ["claim", "commit"]
+    run(HINT)
+    assert book.said == ["claim", "commit"] * 2
+
+
+def test_a_renewal_that_failed_is_tried_again_soon() -> None:
+    book = Book({"renew": [DatabaseDown("gone")]})
+    watch = supervisor(book, again=0.05)
+    watch.hold(CLAIM, since=time.monotonic())
+    watch.start()
+    until(lambda: book.said.count("renew") == 2, within=5)
+    watch.close()
 
 
 def test_an_outage_that_nobody_can_probe_spends_an_attempt() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client import Counter
 
 from docmill.adapters.postgres.dispatch import Dispatched, Glance, PostgresDispatch
-from docmill.domain.errors import DatabaseDown
+from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.domain.task import Pool
 from docmill.ops import metrics
 from docmill.ops.logging import logger
@@ -96,7 +96,9 @@ class Tick:
 
     def _picked(self, pool: Pool) -> Sequence[Dispatched]:
         """Pick for one pool; what is wrong with it must not stop the others."""
-        picked = attempted(lambda: self._ledger.pick(pool), but=(DatabaseDown,))
+        picked = attempted(
+            lambda: self._ledger.pick(pool), but=(DatabaseDown,), even=(DatabaseBusy,)
+        )
         if isinstance(picked, Unforeseen):
             log.error("not_picked", pool=pool, exc_info=picked.error)
             return ()

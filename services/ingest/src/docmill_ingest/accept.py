@@ -80,17 +80,22 @@ class Accept:
         document = new_id()
         key = original_key(caller.tenant.id, document)
         with bound(document=str(document)):
-            self._reserve(caller.tenant, document, key, incoming.declared_size or 0)
+            self._reserve(caller, document, key, incoming.declared_size or 0)
             with self._discarding(key):
                 upload = self._receive(caller, incoming, document, key)
                 return self._decide(caller, upload)
 
-    def _reserve(self, tenant: Tenant, document: UUID, key: str, size: int) -> None:
+    def _reserve(self, caller: Caller, document: UUID, key: str, size: int) -> None:
         reserved = self.intake.reserve(
-            tenant=tenant.id, document=document, key=key, size=size, patience=self.patience
+            tenant=caller.tenant.id,
+            document=document,
+            key=key,
+            size=size,
+            patience=self.patience,
+            idempotency_key=caller.idempotency_key,
         )
         if not reserved:
-            raise _over_quota(tenant)
+            raise _over_quota(caller.tenant)
 
     @contextmanager
     def _discarding(self, key: str) -> Iterator[None]:

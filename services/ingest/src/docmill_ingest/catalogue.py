@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from docmill.domain import refusal, rejection
-from docmill.domain.errors import BrokerDown, DatabaseDown, Permanent, StoreDown, Transient
+from docmill.domain.errors import (
+    BrokerDown,
+    DatabaseBusy,
+    DatabaseDown,
+    Permanent,
+    StoreDown,
+    Transient,
+)
 from docmill.domain.refusal import Refusal
 from docmill.domain.rejection import Rejection
 
@@ -76,12 +83,12 @@ def _group(kind: type[Permanent]) -> str:
 
 
 def _later() -> Iterator[Entry]:
-    kinds: tuple[type[Transient], ...] = (DatabaseDown, StoreDown, BrokerDown)
+    kinds: tuple[type[Transient], ...] = (DatabaseDown, DatabaseBusy, StoreDown, BrokerDown)
     for kind in kinds:
         yield Entry(
             code=kind.code,
             status=None if kind is BrokerDown else 503,
-            meaning=(kind.__doc__ or "").strip(),
+            meaning=(kind.__doc__ or "").strip().splitlines()[0],
             remedy=_RETRY,
             group="3 The service",
         )

@@ -8,7 +8,7 @@ from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from docmill.domain.errors import DatabaseDown, Permanent, StoreDown, Transient
+from docmill.domain.errors import DatabaseBusy, DatabaseDown, Permanent, StoreDown, Transient
 from docmill.domain.refusal import (
     BadRequest,
     InvalidOption,
@@ -26,6 +26,7 @@ _INTERNAL: Final = 500
 _UNAVAILABLE: Final = 503
 _TITLES: Final[Mapping[type[Transient], str]] = {
     DatabaseDown: "The service cannot reach its database.",
+    DatabaseBusy: "The service's database has no time for this request now.",
     StoreDown: "The service cannot reach its object store.",
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from docmill.domain.errors import DatabaseDown
+from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.ops.logging import logger
 from docmill.ops.middleware import Unforeseen, attempted
 from docmill_scheduler.job import Permit
@@ -19,14 +19,19 @@ def end_all(due: Callable[[], Sequence[UUID]], end: Callable[[UUID], bool], perm
     """End what is due, a batch and a transaction at a time; return how many.
 
     `due` gives the oldest first, and `end` tells whether there was something to end. Raise
-    DatabaseDown at once, and NotAllEnded when all the others are done.
+    DatabaseDown at once, unless only this document was held by somebody else, and NotAllEnded when
+    all the others are done.
     """
     done, failed = 0, dict[UUID, str]()
     while batch := due():
         before = done
         for document in batch:
             permit.check()
-            ended = attempted(lambda: end(document), but=(DatabaseDown,))  # noqa: B023 - called now
+            ended = attempted(
+                lambda: end(document),  # noqa: B023 - called now
+                but=(DatabaseDown,),
+                even=(DatabaseBusy,),
+            )
             if isinstance(ended, Unforeseen):
                 log.error("not_ended", document=document, exc_info=ended.error)
                 failed[document] = str(ended)

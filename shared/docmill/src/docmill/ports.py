@@ -110,7 +110,9 @@ class Ledger(Protocol):
         """Claim the task when the hint is current; None when stale, cancelled or taken.
 
         A task that must run alone (after a crash) is claimed only with `alone=True`; see `suspect`.
-        Twice is safe: the dispatch number moves on with every dispatch.
+        Twice is safe: the dispatch number moves on with every dispatch, and the worker that has the
+        task gets the same claim again, for the first reply may have been lost. So `worker` names
+        one process of one boot, which must not ask for what it is working on.
         """
 
     def suspect(self, hint: Hint) -> bool:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final, TextIO, TypeAlias
 
 from docmill.adapters.postgres.letters import PostgresLetters, Replay, Wanted
@@ -51,7 +52,7 @@ def _replay(asked: argparse.Namespace, letters: PostgresLetters) -> Sequence[str
 def _discard(asked: argparse.Namespace, letters: PostgresLetters) -> Sequence[str]:
     tasks = [asked.task]
     if asked.task is None:
-        tasks = [row["id"] for row in letters.list(_wanted(asked), limit=asked.limit)]
+        tasks = [row["id"] for row in islice(letters.every(_wanted(asked)), asked.limit)]
     done = [letters.discard(task, by=ACTOR, reason=asked.reason) for task in tasks]
     return [f"{sum(done)} discarded"]
 

@@ -159,7 +159,8 @@ def _which(command: argparse.ArgumentParser, *, one: bool = False) -> None:
     command.add_argument("--before-hours", type=argument.hours_or_none, help="that died longer ago")
     command.add_argument("--discarded", action="store_true", help="those put away as well")
     command.add_argument("--replayed", action="store_true", help="those tried again as well")
-    command.add_argument("--limit", type=argument.count, default=1000)
+    all_or = None if one else 1000
+    command.add_argument("--limit", type=argument.count, default=all_or, help="the newest so many")
 
 
 def _document(groups: Groups) -> None:

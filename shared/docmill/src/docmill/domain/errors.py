@@ -3,6 +3,7 @@
 DocmillError
 ├── Transient              the same call or task may succeed later
 │   └── DependencyDown     a store or broker is out; nobody's attempt is spent
+│       └── DatabaseDown   PostgreSQL is out, or (DatabaseBusy) has no time for this one thing
 ├── Permanent              no retry can help; `code` and `remedy` reach the user
 │   ├── Rejection          the file itself is the reason: the document is `rejected`
 │   └── Refusal            the request is the reason: answered at once, nothing is kept
@@ -32,6 +33,15 @@ class DatabaseDown(DependencyDown):
     """PostgreSQL does not answer."""
 
     code = "database_down"
+
+
+class DatabaseBusy(DatabaseDown):
+    """PostgreSQL answers, but a lock or a time limit kept it from doing this one thing.
+
+    To be tried again like an outage; but what touches other rows may go on at once.
+    """
+
+    code = "database_busy"
 
 
 class StoreDown(DependencyDown):

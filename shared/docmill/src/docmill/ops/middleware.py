@@ -19,10 +19,20 @@ class Unforeseen:
         return f"{type(self.error).__name__}: {first}" if first else type(self.error).__name__
 
 
-def attempted(work: Callable[[], T], *, but: tuple[type[Exception], ...] = ()) -> T | Unforeseen:
-    """Do the work and return its result, or what it raised; raise no Exception `but` those."""
+def attempted(
+    work: Callable[[], T],
+    *,
+    but: tuple[type[Exception], ...] = (),
+    even: tuple[type[Exception], ...] = (),
+) -> T | Unforeseen:
+    """Do the work and return its result, or what it raised.
+
+    Raise no Exception `but` those; of their kinds, `even` these are returned.
+    """
     try:
         return work()
+    except even as error:
+        return Unforeseen(error)
     except but:
         raise
     except Exception as error:

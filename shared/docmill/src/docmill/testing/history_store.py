@@ -34,9 +34,12 @@ class Store:
         return size, digest.digest()
 
     def keys(self, prefix: str) -> list[str]:
-        """List what is stored under a prefix."""
-        found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
-        return [each["Key"] for each in found.get("Contents", ())]
+        """List what is stored under a prefix: old versions and unfinished uploads as well."""
+        where = {"Bucket": self.bucket, "Prefix": prefix}
+        found = self.client.list_object_versions(**where)
+        uploads = self.client.list_multipart_uploads(**where)
+        versions = [*found.get("Versions", ()), *found.get("DeleteMarkers", ())]
+        return [each["Key"] for each in (*versions, *uploads.get("Uploads", ()))]
 
 
 def check_objects(

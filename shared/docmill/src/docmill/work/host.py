@@ -207,6 +207,7 @@ def _supervisor(frame: Frame, needs: Needs) -> Supervisor:
     rhythm = Rhythm(
         watch=settings.watch_seconds.total_seconds(),
         renew=settings.renew_seconds.total_seconds(),
+        again=settings.renew_seconds.total_seconds() / 10,
         margin=settings.lease_margin_seconds.total_seconds(),
     )
     return Supervisor(frame.ledger, frame.ledger, rhythm, frame.identity.beat, needs.chore)

@@ -1,5 +1,6 @@
 """Runs what a hint points to: claim, work, commit; every way it can end badly is one here."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,8 @@ class Runner:
         self._supervisor = supervisor
         self._breaker = breaker
         self._turns = Turns()
+        self._hands: set[Hint] = set()  # what the threads are busy with
+        self._lock = threading.Lock()
         self._benches: LifoQueue[Bench] = LifoQueue()  # the last used one's child is in the cache
         for bench in benches:
             self._benches.put(bench)
@@ -68,12 +71,28 @@ class Runner:
         """Run the hinted task, if it is ours to run."""
         self._supervisor.check()
         self._breaker.wait(self._supervisor.check)
-        if self._run(hint, alone=False):
-            return
-        if self._patiently(lambda: self._ledger.suspect(hint)) and self._run(hint, alone=True):
-            return
+        with self._taken(hint) as first:
+            if first and self._ran(hint):
+                return
         metrics.CLAIMS_STALE.labels(self._pool).inc()
         log.debug("hint_stale", task=hint.task, dispatch=hint.dispatch)
+
+    @contextmanager
+    def _taken(self, hint: Hint) -> Iterator[bool]:
+        """Keep the hint from the other threads: the ledger gives this worker its claim again."""
+        with self._lock:
+            first = hint not in self._hands
+            self._hands.add(hint)
+        try:
+            yield first
+        finally:
+            if first:
+                self._hands.discard(hint)
+
+    def _ran(self, hint: Hint) -> bool:
+        if self._run(hint, alone=False):
+            return True
+        return self._patiently(lambda: self._ledger.suspect(hint)) and self._run(hint, alone=True)
 
     def _run(self, hint: Hint, *, alone: bool) -> bool:
         """Claim and run; tell whether there was something to claim."""
@@ -206,6 +225,8 @@ class Runner:
         if why.code == "internal":
             log.error("task_raised", exc_info=error)
         if isinstance(error, DependencyDown) and not self._breaker.confirms(error):
+            if isinstance(error, DatabaseDown):
+                return why  # what PostgreSQL refused or timed out is never the document's fault
             return replace(why, outcome=Outcome.TRANSIENT)  # it answers us: one key, one moment
         if isinstance(error, StageFailed | ChildCrashed) and self._breaker.confirms(_FULL):
             return replace(why, outcome=Outcome.DEPENDENCY)  # its child could keep no file

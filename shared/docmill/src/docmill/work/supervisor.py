@@ -29,6 +29,7 @@ class Rhythm:
 
     watch: float = 1.0  # for cancels
     renew: float = 10.0
+    again: float = 1.0  # when a renewal failed
     margin: float = 10.0  # before the lease's end the work is given up
 
 
@@ -132,7 +133,9 @@ class Supervisor:
             self._survived("chore_failed", self._chore)
         if self._grips:
             renews = self._comes_due("renew", now, self._rhythm.renew)
-            self._survived("watch_failed", self._renew if renews else self._look)
+            watched = self._survived("watch_failed", self._renew if renews else self._look)
+            if renews and not watched:
+                self._due["renew"] = time.monotonic() + self._rhythm.again
 
     def _comes_due(self, what: str, now: float, every: float) -> bool:
         if now < self._due[what]:
@@ -140,11 +143,16 @@ class Supervisor:
         self._due[what] = now + every
         return True
 
-    def _survived(self, event: str, work: Callable[[], None]) -> None:
-        """Go on whatever happens: without renewals every grip ends by itself."""
+    def _survived(self, event: str, work: Callable[[], None]) -> bool:
+        """Go on whatever happens: without renewals every grip ends by itself.
+
+        Tell whether it went well.
+        """
         done = attempted(work)
         if isinstance(done, Unforeseen):
             log.warning(event, error=str(done))
+            return False
+        return True
 
     def _renew(self) -> None:
         grips = tuple(self._grips.values())

@@ -57,12 +57,19 @@ class PostgresIntake:
         self._database = database
 
     def reserve(
-        self, *, tenant: str, document: UUID, key: str, size: int, patience: timedelta
+        self,
+        *,
+        tenant: str,
+        document: UUID,
+        key: str,
+        size: int,
+        patience: timedelta,
+        idempotency_key: str | None = None,
     ) -> bool:
         """Commit the blob's row before its bytes are sent, so that the sweeper knows them.
 
         `size` is what the caller declared, 0 when unknown. False when the tenant's storage would
-        overflow.
+        overflow, but for a request whose idempotency key was accepted before.
         """
         parameters = {
             "tenant": tenant,
@@ -70,6 +77,7 @@ class PostgresIntake:
             "key": key,
             "reserved": size,
             "patience": patience,
+            "idempotency_key": idempotency_key,
         }
         return self._database.once(
             lambda c: c.execute(SQL["reserve_blob"], parameters).fetchone() is not None

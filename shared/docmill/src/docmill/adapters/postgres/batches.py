@@ -7,15 +7,15 @@ scheduler looks again at what nobody completed.
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from docmill.adapters.postgres.bell import READY
-from docmill.adapters.postgres.connection import Connection, Row
+from docmill.adapters.postgres.bell import DOCUMENT, READY
+from docmill.adapters.postgres.connection import Connection, Row, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ending import mark_backlogged
 from docmill.adapters.postgres.queries import load
@@ -27,6 +27,8 @@ from docmill.domain.refusal import BatchCancelled, BatchClosed, BatchNotFound
 from docmill.domain.task import Pool, Stage
 
 SQL: Final = load("batches")
+# Uploads hold a batch for milliseconds, and the sweep comes again.
+PATIENCE: Final = timedelta(seconds=1)
 
 
 class BatchState(StrEnum):
@@ -116,11 +118,18 @@ def admit(connection: Connection, tenant: str, batch: UUID) -> None:
         raise BatchCancelled
 
 
-def complete_batch_of(database: Database, document: Locked) -> None:
-    """Complete the batch of a document that has just been committed, if it was the last live one.
+def announce(database: Database, document: Locked) -> None:
+    """Tell whoever waits for a document that has just been committed, and complete its batch.
 
-    Whatever keeps this from happening, the scheduler's sweep does it.
+    Whatever keeps this from happening, polls and the scheduler's sweep make up for it.
     """
+    if document.readied or document.state in LIVE:
+        database.bell.ring(READY)
+    database.bell.ring(DOCUMENT, str(document.id))
+    _complete_batch_of(database, document)
+
+
+def _complete_batch_of(database: Database, document: Locked) -> None:
     batch = document.row["batch_id"]
     if batch is not None and document.state not in LIVE:
         with suppress(DatabaseDown):  # the document is committed: its worker must not hear of it
@@ -129,6 +138,7 @@ def complete_batch_of(database: Database, document: Locked) -> None:
 
 def _complete(connection: Connection, batch: UUID) -> bool:
     key = {"batch": batch}
+    impatient(connection, PATIENCE)
     row = connection.execute(SQL["lock_batch"], key).fetchone()
     event = connection.execute(SQL["complete_batch"], key).fetchone() if row else None
     if row is None or event is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
@@ -41,6 +42,12 @@ def alone(connection: Connection) -> Iterator[None]:
     finally:
         if not connection.closed:
             connection.autocommit = False
+
+
+def impatient(connection: Connection, wait: timedelta) -> None:
+    """Have the transaction give up a lock that it does not get in time, with DatabaseBusy."""
+    milliseconds = f"{wait / timedelta(milliseconds=1):.0f}"
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds])
 
 
 def first(cursor: psycopg.Cursor[Row]) -> Row:

@@ -11,7 +11,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from docmill.adapters.postgres.bell import Bell
 from docmill.adapters.postgres.connection import Connection, alone
 from docmill.adapters.postgres.pool import Pool, figures
-from docmill.domain.errors import DatabaseDown
+from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.ops import metrics
 from docmill.ops.logging import logger
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 COLLISIONS: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 # What PostgreSQL calls its own internal error, a page it cannot write among them, is its trouble.
 ITS_OWN: Final = (errors.InternalError_, errors.DataCorrupted, errors.IndexCorrupted)
+# A lock not given up by its holder in time, or a statement that took too long.
+BUSY: Final = (errors.LockNotAvailable, errors.QueryCanceled)
 TRIES: Final = 8
 PING_SECONDS: Final = 3.0  # for a connection; a probe's time-out is longer and tells less
 
@@ -35,7 +37,8 @@ class Database:
         """Run `work` in one transaction and commit it; collisions run it again from the start.
 
         `work` must touch nothing but its connection. Raise DatabaseDown when PostgreSQL does not
-        answer; the outcome is then unknown when it was the COMMIT that got no reply.
+        answer, the outcome is then unknown when it was the COMMIT that got no reply; its
+        DatabaseBusy when a lock or a time limit was in the way: nothing is done then.
         """
         return self._tried(work, single=False)
 
@@ -87,6 +90,8 @@ class Database:
             metrics.DATABASE_POOL_EXHAUSTED.inc()
             log.warning("database_pool_exhausted", **self.pool.get_stats())
             raise DatabaseDown("no connection became free in time") from error
+        except BUSY as error:
+            raise DatabaseBusy(str(error)) from error
         except (psycopg.OperationalError, psycopg.InterfaceError, *ITS_OWN) as error:
             if _disconnected(error):
                 self.pool.check()  # a restarted server leaves the other connections dead too

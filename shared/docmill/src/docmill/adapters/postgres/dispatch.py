@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from docmill.adapters.postgres.bell import DOCUMENT
-from docmill.adapters.postgres.connection import Connection, Row
+from docmill.adapters.postgres.batches import announce
+from docmill.adapters.postgres.connection import Connection, Row, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ending import end_attempt
 from docmill.adapters.postgres.queries import load
-from docmill.adapters.postgres.settle import locked
-from docmill.domain.errors import DatabaseDown
+from docmill.adapters.postgres.settle import Locked, locked
+from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.domain.fairness import Candidate, Line, Picked, pick, window
 from docmill.domain.retrying import Next, Spent, lost
 from docmill.domain.task import Failure, Hint, Outcome, Pool, RetryPolicy, Stage, TaskState
@@ -30,6 +30,10 @@ SEEN: Final = timedelta(seconds=30)
 HINT_CAP: Final = timedelta(minutes=5)
 IDLE_SHARE: Final = 5  # a pool with an idle slot is hinted again this many times sooner
 CRITICAL_SHARE: Final = 0.2
+# A pick waits for other pools' picks that hold the same buckets, for nobody else.
+PICK_PATIENCE: Final = timedelta(seconds=1)
+# The whole of one reaping is to stay well below the lateness of a tick that counts as an outage.
+REAP_PATIENCE: Final = timedelta(milliseconds=25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,18 +137,23 @@ class PostgresDispatch:
         return [Reaped(**{**row, "stage": Stage(row["stage"])}) for row in rows]
 
     def take_back(self, expired: Reaped) -> bool:
-        """Take a task back and settle its document; False when a renewal or commit was faster."""
-        taken = self._database.run(lambda c: _take_back(c, expired, self._policy))
-        if taken and expired.document:
-            self._database.bell.ring(DOCUMENT, str(expired.document))
+        """Take a task back and settle its document; False when a renewal or commit was faster.
+
+        Raise DatabaseBusy when somebody else holds the document.
+        """
+        taken, document = self._database.run(lambda c: _take_back(c, expired, self._policy))
+        if taken and document is not None:
+            announce(self._database, document)
         return taken
 
     def reap(self) -> list[Reaped]:
         """Take back every task whose lease has run out, one document at a time.
 
-        One that cannot be is logged and left: nobody else waits for it.
+        One that cannot be is logged and left: nobody else waits for it. What somebody else holds is
+        not taken this time.
         """
-        return [each for each in self.expired() if self._taken_back(each)]
+        held: set[UUID | None] = set()
+        return [each for each in self.expired() if self._taken_back(each, held)]
 
     def rehint(self) -> list[Dispatched]:
         """Tell which queued tasks want a hint again; their next one is due later."""
@@ -174,14 +183,23 @@ class PostgresDispatch:
         """
         return self._database.run(lambda connection: self._pick(connection, pool))
 
-    def _taken_back(self, expired: Reaped) -> bool:
-        taken = attempted(lambda: self.take_back(expired), but=(DatabaseDown,))
+    def _taken_back(self, expired: Reaped, held: set[UUID | None]) -> bool:
+        if expired.document in held:
+            return False
+        taken = attempted(
+            lambda: self.take_back(expired), but=(DatabaseDown,), even=(DatabaseBusy,)
+        )
+        if isinstance(taken, Unforeseen) and isinstance(taken.error, DatabaseBusy):
+            log.warning("not_taken_back", task=expired.task, error=str(taken))
+            held.add(expired.document)
+            return False
         if isinstance(taken, Unforeseen):
             log.error("not_taken_back", task=expired.task, exc_info=taken.error)
             return False
         return taken
 
     def _pick(self, connection: Connection, pool: Pool) -> list[Dispatched]:
+        impatient(connection, PICK_PATIENCE)
         if not _first(connection, "try_lock_pool", space=LOCK_SPACE, pool=pool)["got"]:
             return []
         state = _first(connection, "pool_state", pool=pool, seen=SEEN)
@@ -213,6 +231,9 @@ class _Pick:
         self._live = Counter({row["tenant"]: row["live"] for row in counts})
         self._critical: int = sum(row["critical"] for row in counts)
         self._alone: int = sum(row["alone"] for row in counts)
+        # what may start now of the pool's stages; None where there is no limit
+        starts = {stage: state["limits"].get(stage) for stage in Stage if stage.pool is pool}
+        self._starts = {stage: most for stage, most in starts.items() if most != 0}
 
     def fill(self, free: int) -> list[Dispatched]:
         self._clear(free)
@@ -231,23 +252,28 @@ class _Pick:
     def _lone_line(self, full: list[str], _: int) -> list[Line]:
         if self._alone or not self._suspects:
             return []
-        return self._grouped(_all(self._connection, "lone_head", pool=self._pool, full=full))
+        return self._grouped(self._asked("lone_head", full=full))
 
     def _critical_lines(self, full: list[str], free: int) -> list[Line]:
         room = min(free, int(self._slots * CRITICAL_SHARE) - self._critical)
         if room <= 0:
             return []
-        rows = _all(self._connection, "critical_heads", pool=self._pool, full=full, room=room)
-        return self._grouped(rows)
+        return self._grouped(self._asked("critical_heads", full=full, room=room))
 
     def _lines(self, full: list[str], free: int) -> list[Line]:
-        rows = _all(self._connection, "lines", pool=self._pool, full=full, free=free)
+        rows = self._asked("lines", full=full, free=free)
         lines = {row["tenant"]: _line(row) for row in rows}
         rooms = [self._room(row, free) for row in rows]
-        heads = _all(self._connection, "heads", pool=self._pool, tenants=list(lines), rooms=rooms)
+        starts = list(self._starts.values())
+        heads = self._asked("heads", tenants=list(lines), rooms=rooms, starts=starts)
         for head in heads:
             lines[head["tenant"]].tasks.append(_candidate(head))
         return list(lines.values())
+
+    def _asked(self, query: str, **parameters: Any) -> list[Row]:
+        """Ask for what waits for the pool in a stage of which something may start."""
+        stages = list(self._starts)
+        return _all(self._connection, query, pool=self._pool, stages=stages, **parameters)
 
     def _grouped(self, rows: Sequence[Row]) -> list[Line]:
         lines: dict[str, Line] = {}
@@ -312,14 +338,17 @@ def _candidate(row: Row) -> Candidate:
     return Candidate(row["id"], row["cost"], tuple(row["buckets"]))
 
 
-def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> bool:
+def _take_back(
+    connection: Connection, reaped: Reaped, policy: RetryPolicy
+) -> tuple[bool, Locked | None]:
+    impatient(connection, REAP_PATIENCE)
     document = locked(connection, reaped.document) if reaped.document else None
     if reaped.document and document is None:
-        return False
+        return False, None
     fence = {"task": reaped.task, "token": reaped.token}
     row = connection.execute(SQL["still_expired"], fence).fetchone()
     if row is None:
-        return False
+        return False, None
     failure = Failure(
         outcome=Outcome.LOST, code="lease_lost", detail=f"{reaped.worker} did not renew"
     )
@@ -328,7 +357,7 @@ def _take_back(connection: Connection, reaped: Reaped, policy: RetryPolicy) -> b
         # nobody can renew while PostgreSQL is away: that is no worker's fault and no task's
         return Next(state=TaskState.READY, spent=spent) if row["outage"] else lost(spent, policy)
 
-    return end_attempt(connection, document, reaped, failure, follow)
+    return end_attempt(connection, document, reaped, failure, follow), document
 
 
 def _dispatched(row: Row) -> Dispatched:

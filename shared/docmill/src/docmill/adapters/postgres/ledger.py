@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
-from docmill.adapters.postgres.batches import complete_batch_of
-from docmill.adapters.postgres.bell import DOCUMENT, READY
+from docmill.adapters.postgres.batches import announce
+from docmill.adapters.postgres.bell import READY
 from docmill.adapters.postgres.commit import record
 from docmill.adapters.postgres.connection import Connection, Row
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ending import end_attempt
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import Locked, locked
-from docmill.domain.document import LIVE, Artifact, ArtifactKind, Options
+from docmill.domain.document import Artifact, ArtifactKind, Options
 from docmill.domain.errors import LostClaim
 from docmill.domain.retrying import after
 from docmill.domain.task import Claim, Failure, Hint, Outcome, RetryPolicy, Stage, TaskLimit
@@ -129,11 +129,10 @@ class PostgresLedger:
         self._execute("leave", {"worker": worker})
 
     def _ring(self, document: Locked | None) -> None:
-        if document is None or document.readied or document.state in LIVE:
+        if document is None:  # a webhook's task: it may be ready again
             self._database.bell.ring(READY)
-        if document is not None:
-            self._database.bell.ring(DOCUMENT, str(document.id))
-            complete_batch_of(self._database, document)
+        else:
+            announce(self._database, document)
 
     def _one(self, query: str, parameters: dict[str, Any]) -> Row | None:
         return self._database.once(lambda c: c.execute(SQL[query], parameters).fetchone())

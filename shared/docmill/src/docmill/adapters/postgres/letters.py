@@ -4,10 +4,11 @@ A dead task never comes back: a replay opens a new run of its document, or gives
 task. Each replay and each discard leaves an audit line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
@@ -49,13 +50,23 @@ class Wanted:
 class PostgresLetters:
     """The operator's side of dead tasks. Every method raises DatabaseDown."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, page: int = 500) -> None:
         self._database = database
+        self._page = page
 
-    def list(self, wanted: Wanted, *, limit: int = 100) -> Sequence[Row]:
-        """Read those that match, the newest first."""
-        parameters = asdict(wanted) | {"limit": limit}
+    def list(self, wanted: Wanted, *, limit: int = 100, after: Row | None = None) -> Sequence[Row]:
+        """Read those that match, the newest first, or those that follow one of them."""
+        last = after or {"ended_at": None, "id": None}
+        place = {"after_end": last["ended_at"], "after_id": last["id"]}
+        parameters = asdict(wanted) | place | {"limit": limit}
         return self._database.run(lambda c: c.execute(SQL["letters"], parameters).fetchall())
+
+    def every(self, wanted: Wanted) -> Iterator[Row]:
+        """Read all that match, the newest first, a page at a time; none that die meanwhile."""
+        after = None
+        while rows := self.list(wanted, limit=self._page, after=after):
+            yield from rows
+            after = rows[-1]
 
     def get(self, task: int) -> Row | None:
         """Read one with its attempts under `attempts`; None when no such task is dead."""
@@ -77,11 +88,14 @@ class PostgresLetters:
         return answer
 
     def replay_all(
-        self, wanted: Wanted, *, by: str, per_second: float = 10, limit: int = 1000
+        self, wanted: Wanted, *, by: str, per_second: float = 10, limit: int | None = None
     ) -> dict[Replay, int]:
-        """Replay those that match, so many beginning a second; count the answers."""
+        """Replay all that match, or the newest so many, and count the answers.
+
+        So many begin a second.
+        """
         counts = dict.fromkeys(Replay, 0)
-        for row in self.list(wanted, limit=limit):
+        for row in islice(self.every(wanted), limit):
             after = timedelta(seconds=counts[Replay.DONE] / per_second)
             counts[self.replay(row["id"], by=by, after=after)] += 1
         return counts

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from docmill.adapters.postgres.batches import complete_batch_of
-from docmill.adapters.postgres.bell import DOCUMENT, READY
-from docmill.adapters.postgres.connection import Connection, Row, first
+from docmill.adapters.postgres.batches import announce
+from docmill.adapters.postgres.bell import READY
+from docmill.adapters.postgres.connection import Connection, Row, first, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import Locked, locked
@@ -22,6 +22,7 @@ from docmill.domain.rejection import TimedOut
 from docmill.domain.task import Stage
 
 SQL: Final = load("lifecycle")
+PATIENCE: Final = timedelta(seconds=1)  # for one overdue document of many
 
 
 class Answer(StrEnum):
@@ -81,7 +82,10 @@ class PostgresLifecycle:
 
     def time_out(self, document: UUID, limit: timedelta = timedelta(hours=24)) -> bool:
         """End the document's run if it is still overdue. Twice is safe."""
-        return self._database.run(lambda c: _time_out(c, document, limit))
+        held = self._database.run(lambda c: _time_out(c, document, limit))
+        if held is not None:
+            announce(self._database, held)
+        return held is not None
 
     def _change(
         self,
@@ -96,9 +100,8 @@ class PostgresLifecycle:
 
         answer, held = self._database.run(lambda c: _changed(c, tenant, document, asked))
         if held is not None and answer is Answer.DONE:
-            self._database.bell.ring(DOCUMENT, str(document))
-            self._database.bell.ring(READY)
-            complete_batch_of(self._database, held)
+            announce(self._database, held)
+            self._database.bell.ring(READY)  # what was queued made room
         return answer
 
 
@@ -186,18 +189,19 @@ def _erase(held: Locked, by: str) -> Answer:
     return Answer.DONE
 
 
-def _time_out(connection: Connection, document: UUID, limit: timedelta) -> bool:
+def _time_out(connection: Connection, document: UUID, limit: timedelta) -> Locked | None:
+    impatient(connection, PATIENCE)
     held = locked(connection, document)
     if held is None or held.state not in LIVE:
-        return False
+        return None
     if connection.execute(SQL["run_is_overdue"], held.key | {"limit": limit}).fetchone() is None:
-        return False
+        return None
     held.cancel_tasks(TimedOut.code)
     held.row |= {"failure_code": TimedOut.code, "failure_detail": f"open for over {limit}"}
     held.move(State.FAILED, code=TimedOut.code)
     held.end_run(State.FAILED)
     held.save()
-    return True
+    return held
 
 
 def _one(held: Locked, query: str) -> Row:

@@ -9,14 +9,16 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from docmill.adapters.postgres.bell import DOCUMENT
-from docmill.adapters.postgres.connection import Connection, Row
+from docmill.adapters.postgres.connection import Connection, Row, impatient
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import locked
 from docmill.domain.document import State
 from docmill.domain.identifier import FIRST
+from docmill.domain.key import document_prefix
 
 SQL: Final = load("retention")
+PATIENCE: Final = timedelta(seconds=1)  # for one document of many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ class PostgresRetention:
 
 
 def _expire(connection: Connection, identity: UUID) -> bool:
+    impatient(connection, PATIENCE)
     document = locked(connection, identity)
     key = {"document": identity}
     row = connection.execute(SQL["still_expired"], key).fetchone()
@@ -154,14 +157,23 @@ def _erase(connection: Connection, erasure: Erasure, objects: int, wait: timedel
         return False
     for query in ("erase_blobs", "erase_answers", "erase_document"):
         connection.execute(SQL[query], key)
+    _forget_mentions(connection, erasure)
     connection.execute(SQL["begin_proof"], key | {"wait": wait})
     line = {"action": "document_erased", "data": Jsonb({"objects": objects})}
     connection.execute(SQL["write_audit_line"], key | line)
     return True
 
 
+def _forget_mentions(connection: Connection, erasure: Erasure) -> None:
+    """Drop what the scheduler's own rows say of the document."""
+    prefix = document_prefix(erasure.tenant, erasure.document)
+    for query in ("erase_orphans", "erase_examples", "erase_errors"):
+        connection.execute(SQL[query], {"document": erasure.document, "prefix": prefix})
+
+
 def _prove(connection: Connection, erasure: Erasure) -> None:
     key = {"document": erasure.document, "tenant": erasure.tenant}
     if connection.execute(SQL["end_proof"], key).rowcount:
+        _forget_mentions(connection, erasure)  # of what was written late
         line = {"action": "erasure_proven", "data": Jsonb({"leftovers": erasure.leftovers})}
         connection.execute(SQL["write_audit_line"], key | line)

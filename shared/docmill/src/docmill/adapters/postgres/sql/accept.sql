@@ -1,15 +1,22 @@
 -- name: reserve_blob
--- No row when the tenant's storage, with what is being uploaded now, would overflow.
+-- No row when the tenant's storage, with what is being uploaded now, would overflow; unless the request
+-- was accepted before by its idempotency key: then it adds nothing, and `accept` decides.
 WITH used AS (
     SELECT coalesce((SELECT sum(size) FROM document
                       WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)
          + coalesce((SELECT sum(reserved) FROM blob
                       WHERE tenant_id = %(tenant)s AND state = 'uploading'
                         AND expires_at > now()), 0) AS bytes
+), room AS (
+    SELECT t.id, used.bytes + %(reserved)s <= t.max_storage_bytes AS enough
+      FROM tenant t, used WHERE t.id = %(tenant)s
 )
 INSERT INTO blob (key, tenant_id, document_id, reserved, expires_at)
-SELECT %(key)s, t.id, %(document)s, %(reserved)s, now() + %(patience)s
-  FROM tenant t, used WHERE t.id = %(tenant)s AND used.bytes + %(reserved)s <= t.max_storage_bytes
+SELECT %(key)s, r.id, %(document)s, CASE WHEN r.enough THEN %(reserved)s ELSE 0 END,
+       now() + %(patience)s
+  FROM room r
+ WHERE r.enough OR EXISTS (SELECT FROM idempotency i
+                            WHERE i.tenant_id = r.id AND i.key = %(idempotency_key)s)
 RETURNING key;
 
 -- name: insert_idempotency

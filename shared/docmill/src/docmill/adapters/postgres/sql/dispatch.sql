@@ -100,6 +100,9 @@ SELECT c.vtime, c.task_seconds,
        EXISTS (SELECT FROM paused_pool p WHERE p.pool = c.pool) AS paused,
        EXISTS (SELECT FROM task k WHERE k.pool = c.pool AND k.state = 'ready' AND k.alone)
            AS suspects,
+       (SELECT coalesce(jsonb_object_agg(l.stage, least(1000000,
+                   floor(tokens_left('stage/' || l.stage, l.starts_per_second)))::integer), '{}')
+          FROM stage_limit l) AS limits,
        (SELECT coalesce(jsonb_agg(to_jsonb(l) || jsonb_build_object('max_running',
                    (SELECT n.max_running FROM tenant n WHERE n.id = l.tenant))), '[]')
           FROM (SELECT k.tenant_id AS tenant, count(*) AS live,
@@ -115,33 +118,37 @@ SELECT pool, dependency FROM paused_pool;
 
 -- name: lines
 -- The backlogged tenants of lowest virtual time that are below their cap: never more than can be
--- served now. Who has only suspects waiting, or no start left this second, takes no place.
+-- served now. Who has only suspects waiting, or no start left this second of its own or of the stages
+-- it waits for, takes no place.
 SELECT p.tenant_id AS tenant, p.vtime, t.weight, t.max_running
   FROM tenant_pool p JOIN tenant t ON t.id = p.tenant_id
  WHERE p.pool = %(pool)s AND p.backlogged AND NOT p.tenant_id = ANY(%(full)s)
    AND (t.starts_per_second IS NULL OR p.pool = 'notifier'
         OR tokens_left('tenant/' || t.id, t.starts_per_second) >= 1)
    AND EXISTS (SELECT FROM task k WHERE k.pool = p.pool AND k.tenant_id = p.tenant_id
+                  AND k.priority IN (0, 1, 2) AND k.stage = ANY(%(stages)s)
                   AND k.state = 'ready' AND NOT k.alone)
  ORDER BY p.vtime, p.tenant_id LIMIT %(free)s;
 
 -- name: heads
 -- Each tenant's next tasks in its own order: the class by priority, aged by one every five minutes
--- of waiting; then documents as accepted, later stages first, then by page.
+-- of waiting; then documents as accepted, later stages first, then by page. Of a limited stage no more
+-- than may start now, so that it takes no place of another.
 SELECT l.tenant, h.id, h.cost, buckets_of(l.tenant, h.stage) AS buckets
   FROM unnest(%(tenants)s::text[], %(rooms)s::integer[]) AS l (tenant, room),
        LATERAL (
            SELECT c.id, c.cost, c.stage, c.class, c.accepted_at, c.document_id, c.rank, c.page
              FROM generate_series(0, 2) AS p (priority),
+                  unnest(%(stages)s::text[], %(starts)s::integer[]) AS s (stage, starts),
                   LATERAL (
                       SELECT t.id, t.cost, t.stage, t.accepted_at, t.document_id, t.rank, t.page,
                              greatest(0, t.priority - floor(extract(epoch FROM now() - t.ready_at)
                                  / 300)) AS class
                         FROM task t
                        WHERE t.state = 'ready' AND t.pool = %(pool)s AND t.tenant_id = l.tenant
-                         AND t.priority = p.priority AND NOT t.alone
-                       ORDER BY t.accepted_at, t.document_id, t.rank DESC, t.page, t.id
-                       LIMIT l.room
+                         AND t.priority = p.priority AND t.stage = s.stage AND NOT t.alone
+                       ORDER BY t.accepted_at, t.document_id, t.page, t.id
+                       LIMIT least(l.room, s.starts)
                   ) AS c
             ORDER BY c.class, c.accepted_at, c.document_id, c.rank DESC, c.page, c.id
             LIMIT l.room
@@ -155,6 +162,7 @@ SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running,
   JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
   JOIN tenant n ON n.id = t.tenant_id
  WHERE t.state = 'ready' AND t.pool = %(pool)s AND t.alone AND NOT t.tenant_id = ANY(%(full)s)
+   AND t.stage = ANY(%(stages)s)
  ORDER BY p.vtime, t.ready_at LIMIT 1;
 
 -- name: critical_heads
@@ -165,7 +173,7 @@ SELECT t.id, t.cost, t.tenant_id AS tenant, p.vtime, n.weight, n.max_running,
   JOIN tenant_pool p ON p.tenant_id = t.tenant_id AND p.pool = t.pool
   JOIN tenant n ON n.id = t.tenant_id
  WHERE t.state = 'ready' AND t.pool = %(pool)s AND t.priority = 0 AND NOT t.alone
-   AND NOT t.tenant_id = ANY(%(full)s)
+   AND NOT t.tenant_id = ANY(%(full)s) AND t.stage = ANY(%(stages)s)
  ORDER BY t.ready_at LIMIT %(room)s;
 
 -- name: fill_buckets

@@ -78,7 +78,8 @@ SELECT count(*) FILTER (WHERE state <> 'expired') AS documents,
        count(*) FILTER (WHERE state IN ('received', 'processing')) AS live_documents,
        coalesce(sum(size) FILTER (WHERE state <> 'expired'), 0)::bigint
        + (SELECT coalesce(sum(reserved), 0)::bigint FROM blob
-           WHERE tenant_id = %(tenant)s AND state = 'uploading') AS storage_bytes
+           WHERE tenant_id = %(tenant)s AND state = 'uploading' AND expires_at > now())
+           AS storage_bytes
   FROM document
  WHERE tenant_id = %(tenant)s AND state <> 'erasing'
 

@@ -1,15 +1,18 @@
 -- name: claim_task
 -- One row when this worker owns the task from now on; none when the hint is stale, the task is
 -- cancelled, another worker has it, or it must run alone and this is no lone run.
--- Twice is safe: `dispatch` moves on with every dispatch.
+-- Twice is safe: `dispatch` moves on with every dispatch, and a worker whose reply was lost gets the
+-- token again that it already has.
 WITH claimed AS (
-    UPDATE task SET state = 'running', token = nextval('fence'), worker = %(worker)s,
-           lease_until = now() + %(lease)s
-     WHERE id = %(task)s AND dispatch = %(dispatch)s AND state = 'queued'
+    UPDATE task SET state = 'running', worker = %(worker)s, lease_until = now() + %(lease)s,
+           token = CASE state WHEN 'queued' THEN nextval('fence') ELSE token END
+     WHERE id = %(task)s AND dispatch = %(dispatch)s
+       AND (state = 'queued' OR state = 'running' AND worker = %(worker)s)
        AND (NOT alone OR %(alone)s)
     RETURNING *
 ), opened AS (
     INSERT INTO attempt (task_id, token, worker) SELECT id, token, worker FROM claimed
+        ON CONFLICT DO NOTHING
 )
 SELECT c.id AS task, c.token, c.stage, c.tenant_id AS tenant, c.document_id AS document,
        c.delivery_id AS delivery, c.run, c.page, c.attempt, c.alone,

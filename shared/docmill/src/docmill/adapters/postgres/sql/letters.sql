@@ -13,6 +13,7 @@ SELECT t.id, t.tenant_id AS tenant, coalesce(t.document_id, v.document_id) AS do
    AND (%(tenant)s::text IS NULL OR t.tenant_id = %(tenant)s)
    AND (%(since)s::timestamptz IS NULL OR t.ended_at >= %(since)s)
    AND (%(until)s::timestamptz IS NULL OR t.ended_at < %(until)s)
+   AND (%(after_id)s::bigint IS NULL OR (t.ended_at, t.id) < (%(after_end)s, %(after_id)s))
  ORDER BY t.ended_at DESC, t.id DESC LIMIT %(limit)s;
 
 -- name: letter

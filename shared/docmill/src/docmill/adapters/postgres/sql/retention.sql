@@ -66,6 +66,21 @@ DELETE FROM idempotency WHERE document_id = %(document)s;
 -- Runs, pages, events, tasks, attempts, outputs, artifacts and deliveries go with it.
 DELETE FROM document WHERE id = %(document)s AND state = 'erasing';
 
+-- name: erase_orphans
+-- What a sweep had marked under the document's prefix.
+DELETE FROM orphan WHERE starts_with(key, %(prefix)s);
+
+-- name: erase_examples
+UPDATE invariant_audit
+   SET examples = coalesce((SELECT jsonb_agg(e) FROM jsonb_array_elements(examples) AS e
+                             WHERE strpos(e::text, %(document)s::text) = 0), '[]')
+ WHERE strpos(examples::text, %(document)s::text) > 0;
+
+-- name: erase_errors
+-- A job's error names the first document that it could not do.
+UPDATE cron_run SET error = replace(error, %(document)s::text, 'erased')
+ WHERE strpos(error, %(document)s::text) > 0;
+
 -- name: begin_proof
 INSERT INTO erasure (document_id, tenant_id, prove_at)
 VALUES (%(document)s, %(tenant)s, now() + %(wait)s) ON CONFLICT (document_id) DO NOTHING;
