@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-import io
+import os
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias, TypedDict, cast
 from uuid import uuid4
 
 import boto3
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
 
 from docmill.adapters.s3_error import translated
+from docmill.adapters.s3_reader import CHUNK_BYTES, Reader, Source
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
 from docmill.ops.settings import StoreSettings
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Parts: TypeAlias = list[CompletedPartTypeDef]
 
 PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
-CHUNK_BYTES: Final = 256 * 2**10
+PROBE_BYTES: Final = 64 * 2**10  # more than one segment or buffer: what spoils bodies spoils it too
 _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 
 
@@ -85,12 +86,6 @@ def _go_on() -> None:
     """Nothing ends the transfer."""
 
 
-class Source(Protocol):
-    """What `put` reads from."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
 class S3Blobs:
     """The port Blobs on one bucket of an S3-compatible store."""
 
@@ -132,7 +127,7 @@ class S3Blobs:
                 got = self._client.get_object(Bucket=self._bucket, Key=key, Range=wanted)
             else:
                 got = self._client.get_object(Bucket=self._bucket, Key=key)
-        reader = _Reader(key, got["Body"])
+        reader = Reader(key, got["Body"])
         try:
             yield cast("BinaryIO", reader)  # read(n) is all that callers may use
         finally:
@@ -217,12 +212,14 @@ class S3Blobs:
             self._client.head_bucket(Bucket=self._bucket)
 
     def probe(self) -> None:
-        key = f".probe/{uuid4()}"  # no tenant is called so
+        key, sent = f".probe/{uuid4()}", os.urandom(PROBE_BYTES)  # no tenant is called so
         with self._present():
-            self._put_whole(key, key.encode(), "text/plain")
+            self._put_whole(key, sent, "application/octet-stream")
             with self.open(key) as body:
-                body.read(len(key))
+                got = body.read()
             self.delete([key])
+        if got != sent:
+            raise StoreDown(f"{key}: other bytes came back than were put")
 
     @contextmanager
     def _present(self) -> Iterator[None]:
@@ -353,29 +350,6 @@ class S3Blobs:
                 self._client.delete_object(Bucket=self._bucket, Key=key)
             else:
                 self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
-
-
-class _Reader(io.RawIOBase):
-    """A response body whose troubles are ours."""
-
-    def __init__(self, key: str, body: Source) -> None:
-        super().__init__()
-        self._key = key
-        self._body = body
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        with translated(self._key):
-            if size is None or size < 0:
-                return b"".join(iter(lambda: self._body.read(CHUNK_BYTES), b""))
-            return self._body.read(size)
-
-    def close(self) -> None:
-        if not self.closed:
-            cast("BinaryIO", self._body).close()
-        super().close()
 
 
 def _read_part(body: Source, size: int) -> bytearray:
