@@ -37,8 +37,8 @@ _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
     """Make a client for one process; threads share it, forks must not.
 
-    An operation is tried three times; a silent server costs at most 3 s to connect and 20 s to
-    answer each time.
+    An operation is tried three times; each time a silent server costs at most the settings' time to
+    connect and to answer.
     """
     client: S3Client = boto3.client(
         "s3",
@@ -51,8 +51,8 @@ def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             retries={"mode": "standard", "total_max_attempts": 3},
-            connect_timeout=3,
-            read_timeout=20,
+            connect_timeout=settings.s3_connect_seconds.total_seconds(),
+            read_timeout=settings.s3_read_seconds.total_seconds(),
             max_pool_connections=connections,
             # boto3's default trailing checksums are unknown to older Ceph and MinIO
             request_checksum_calculation="when_required",
