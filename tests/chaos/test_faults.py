@@ -9,7 +9,10 @@ from tests.stack.faults.flight import running
 from tests.stack.hints import published, repeated, undecodable
 from tests.stack.proxy import proxied
 from tests.stack.wait import until
+from tests.stack.whole import QUICK_FAULTS
 
+DRAIN = float(QUICK_FAULTS["DOCMILL_DRAIN_SECONDS"])
+CLOSING = 5  # seconds to kill and release what is left, to close connections, and to be scheduled
 OPEN = "SELECT count(*) FROM document WHERE state IN ('received', 'processing')"
 
 
@@ -170,7 +173,7 @@ def test_a_drain_spends_nothing(trial: Trial) -> None:
     ocr = trial.stack.services["ocr"]
     trial.struck(trial.inspect.running())
     ocr.process.send(signal.SIGTERM)
-    until(lambda: not ocr.process.running, within=40)
+    until(lambda: not ocr.process.running, within=DRAIN + CLOSING)
     assert ocr.process.exit_code == 0
     ocr.start()
     trial.mended()
