@@ -14,6 +14,7 @@ from docmill.adapters.postgres.migrate import migrate
 from docmill.adapters.rabbitmq.publisher import RabbitPublisher
 from docmill.adapters.rabbitmq.topology import declare, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops.settings import BrokerSettings
 from docmill_dispatcher.tick import Grace, Tick
 from loadtests.bench.measure import Arm, Comparison, Sample
 from loadtests.bench.size import Size
@@ -105,10 +106,12 @@ def _crashed(postgres: Postgres, url: str, *, dispatch: bool) -> Sample:
 @contextmanager
 def _publisher(url: str) -> Iterator[RabbitPublisher]:
     """Give a connected publisher; its queue, which nobody reads here, is emptied before."""
-    with pika.BlockingConnection(parameters(url, name="bench")) as connection:
+    with pika.BlockingConnection(
+        parameters(BrokerSettings(rabbitmq_url=url), name="bench")
+    ) as connection:
         declare(connection.channel(), Pool.VALIDATOR)
         connection.channel().queue_purge(Pool.VALIDATOR.queue)
-    made = RabbitPublisher(url)
+    made = RabbitPublisher(BrokerSettings(rabbitmq_url=url))
     made.start()
     until(lambda: made.ready, within=30)
     try:

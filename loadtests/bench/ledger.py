@@ -24,6 +24,7 @@ from docmill.adapters.postgres.migrate import migrate
 from docmill.adapters.rabbitmq.publisher import RabbitPublisher
 from docmill.adapters.rabbitmq.topology import declare, parameters
 from docmill.domain.task import Claim, Hint, Pool
+from docmill.ops.settings import BrokerSettings
 from loadtests.bench import crash
 from loadtests.bench.measure import Arm, Comparison, Goal, Sample
 from loadtests.bench.size import Size
@@ -271,7 +272,7 @@ def _timed(works: Sequence[Callable[[], object]], *, each: int = 1) -> Sample:
 def _publishing(url: str, size: Size) -> dict[str, Any]:
     count = size.of(quick=2000, full=20_000)
     numbers = itertools.count(1)
-    publisher = RabbitPublisher(url)
+    publisher = RabbitPublisher(BrokerSettings(rabbitmq_url=url))
     publisher.start()
     until(lambda: publisher.ready, within=30)
 
@@ -301,7 +302,9 @@ def _publishing(url: str, size: Size) -> dict[str, Any]:
 
 
 def _plain(url: str, count: int, *, confirm: bool) -> Sample:
-    with pika.BlockingConnection(parameters(url, name="bench")) as connection:
+    with pika.BlockingConnection(
+        parameters(BrokerSettings(rabbitmq_url=url), name="bench")
+    ) as connection:
         channel = connection.channel()
         declare(channel, Pool.VALIDATOR)
         channel.queue_purge(Pool.VALIDATOR.queue)

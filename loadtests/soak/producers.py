@@ -20,13 +20,17 @@ from tests.stack.flow import Caller, caller
 
 BACKLOG: Final = 40  # documents a producer lets wait; else the soak would measure its own flood
 POOL: Final = 60  # different pages; their metadata makes each upload a document of its own
+REJECTED: Final = 0.5  # of what must fail: files that nobody can open; the rest fails in work
+HOPELESS: Final = ("unreadable", "segfault")  # what the possessed OCR does with a page so named
 
 
 @dataclass(slots=True)
 class Tally:
     """What the producers know to be accepted, by the end they expect of it."""
 
-    expected: dict[str, list[str]] = field(default_factory=lambda: {"ready": [], "rejected": []})
+    expected: dict[str, list[str]] = field(
+        default_factory=lambda: {"ready": [], "rejected": [], "failed": []}
+    )
     refused: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -39,6 +43,15 @@ class Tally:
         return sum(len(each) for each in self.expected.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file, the first word of its name, and the end that it must come to."""
+
+    end: str
+    name: str
+    body: bytes
+
+
 class Shelf:
     """The files that are uploaded again and again."""
 
@@ -48,11 +61,13 @@ class Shelf:
         self._good += [born_digital_pdf(3), scanned_pdf(3), tiff(2)]
         self._bad = [encrypted_pdf(), truncated(scanned_pdf(1)), b"%PDF-1.7 of nothing"]
 
-    def take(self, draw: Random, failing: float) -> tuple[str, bytes]:
-        """Draw a file and the end that it must come to."""
-        if draw.random() < failing:
-            return "rejected", draw.choice(self._bad)
-        return "ready", draw.choice(self._good)
+    def take(self, draw: Random, failing: float) -> Upload:
+        """Draw a file, its name and the end that it must come to."""
+        if draw.random() >= failing:
+            return Upload("ready", "page", draw.choice(self._good))
+        if draw.random() < REJECTED:
+            return Upload("rejected", "page", draw.choice(self._bad))
+        return Upload("failed", draw.choice(HOPELESS), draw.choice(self._good[:POOL]))
 
 
 class Producer(threading.Thread):
@@ -71,6 +86,11 @@ class Producer(threading.Thread):
         self.may = threading.Event()  # cleared while the backlog is full
         self.stopped = threading.Event()
 
+    @property
+    def dead(self) -> bool:
+        """Whether it ended before it was stopped: an answer that no caller should have got."""
+        return not self.is_alive() and not self.stopped.is_set()
+
     def run(self) -> None:
         """Upload until stopped."""
         count = 0
@@ -80,9 +100,10 @@ class Producer(threading.Thread):
                 self._upload(f"{self._number}-{count}")
 
     def _upload(self, name: str) -> None:
-        end, body = self._shelf.take(self._draw, self._failing)
+        taken = self._shelf.take(self._draw, self._failing)
         try:
-            self._tally.add(end, self._client.upload(body, name))
+            document = self._client.upload(taken.body, f"{taken.name} {name}")
+            self._tally.add(taken.end, document)
         except AssertionError:  # nobody answered for a minute and a half: no promise was made
             self._tally.refused += 1
 

@@ -40,6 +40,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what the faults did")
         for line in table(FIGURES):
             terminalreporter.write_line(line)
+    for each in terminalreporter.stats.get("skipped", ()):
+        if "chaos" in each.nodeid:
+            terminalreporter.write_line(f"NOT TRIED {each.nodeid}: {each.longrepr[2]}")
 
 
 @pytest.fixture(scope="session")

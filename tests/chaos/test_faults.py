@@ -5,10 +5,14 @@ from contextlib import ExitStack
 
 from docmill.domain.task import Pool
 from tests.chaos.trial import Trial, scenario
+from tests.stack.faults.flight import running
 from tests.stack.hints import published, repeated, undecodable
 from tests.stack.proxy import proxied
 from tests.stack.wait import until
+from tests.stack.whole import QUICK_FAULTS
 
+DRAIN = float(QUICK_FAULTS["DOCMILL_DRAIN_SECONDS"])
+CLOSING = 5  # seconds to kill and release what is left, to close connections, and to be scheduled
 OPEN = "SELECT count(*) FROM document WHERE state IN ('received', 'processing')"
 
 
@@ -113,7 +117,7 @@ def test_rabbitmq_stopped_and_wiped_with_fifty_documents_in_flight(trial: Trial)
 def test_postgresql_restarted_at_once_in_the_middle(trial: Trial) -> None:
     documents = trial.upload(8)
     trial.until_running()
-    trial.struck()
+    trial.struck(running(trial.stack))
     trial.stack.postgres.stop("immediate")
     trial.stack.postgres.start()
     trial.stack.postgres.wait_ready(60)
@@ -126,11 +130,10 @@ def test_postgresql_restarted_at_once_in_the_middle(trial: Trial) -> None:
 def test_s3_down_for_twenty_seconds(trial: Trial) -> None:
     documents = trial.upload(8)
     trial.until_running()
-    trial.struck()
     trial.stack.s3.kill()
     down = "SELECT count(*) FROM attempt WHERE outcome = 'dependency'"
     before = trial.inspect.count(down)
-    until(lambda: trial.inspect.count(down) > before)
+    trial.struck(until(lambda: trial.inspect.count(down) - before), "attempts")
     trial.inspect.passes(20)
     trial.stack.s3.start()
     trial.stack.s3.wait_ready(60)
@@ -168,9 +171,9 @@ def test_a_drain_spends_nothing(trial: Trial) -> None:
     documents = trial.upload(6, characters=2400)
     trial.until_running()
     ocr = trial.stack.services["ocr"]
-    trial.struck()
+    trial.struck(trial.inspect.running())
     ocr.process.send(signal.SIGTERM)
-    until(lambda: not ocr.process.running, within=40)
+    until(lambda: not ocr.process.running, within=DRAIN + CLOSING)
     assert ocr.process.exit_code == 0
     ocr.start()
     trial.mended()

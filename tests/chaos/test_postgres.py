@@ -5,6 +5,7 @@ import pytest
 from tests.chaos.trial import Trial, scenario
 from tests.stack.disk import filled, may_mount, small_disk
 from tests.stack.failover import fail_over
+from tests.stack.faults.flight import running
 from tests.stack.wait import until
 
 MOST = 400  # megabytes of PostgreSQL's small disk
@@ -21,8 +22,8 @@ def test_nothing_acknowledged_is_lost_with_the_primary(trial: Trial) -> None:
     documents = trial.upload(8)
     trial.until_running()
     with trial.uploading() as accepted:
-        trial.struck()
         fail_over(trial.stack)
+        trial.struck(running(trial.stack))
         before = len(accepted)
         trial.mended()
         until(lambda: len(accepted) > before + 2)
@@ -45,7 +46,7 @@ def test_postgresql_without_room_for_another_byte(trial: Trial) -> None:
         stack.mend()
         documents = trial.upload(12, characters=1800)
         trial.until_running()
-        trial.struck()
+        trial.struck(running(stack))
         with filled(folder):
             trial.lasts(10)
         stack.mend()

@@ -5,11 +5,9 @@ from random import Random
 import pytest
 
 from tests.chaos.trial import Trial, scenario
-from tests.stack.faults.sweep import sweeps_racing
+from tests.stack.faults.sweep import SWEPT, sweeps_racing
 from tests.stack.proxy import slow
 from tests.stack.wait import until
-
-SWEPT = "SELECT count(*) FROM cron_run WHERE job = 'orphans' AND state = 'succeeded'"
 
 
 @pytest.mark.slow
@@ -23,9 +21,12 @@ def test_sweeps_take_nothing_that_is_still_on_its_way(trial: Trial) -> None:
     documents = trial.upload(6, characters=1800)
     trial.until_running()
     way = trial.stack.routes["seaweedfs"]
-    with sweeps_racing(trial.stack, Random(0)):
-        trial.struck()
-        with way.spoiling(slow(100_000)), trial.uploading() as accepted:
-            until(lambda: len(accepted) >= 4 and trial.inspect.count(SWEPT), within=120)
+    with (
+        sweeps_racing(trial.stack, Random(0)) as toll,
+        way.spoiling(slow(100_000)),
+        trial.uploading() as accepted,
+    ):
+        until(lambda: len(accepted) >= 4 and trial.inspect.count(SWEPT), within=120)
+    trial.struck(toll.hits, toll.what)
     trial.mended()
     trial.all_ready(documents + accepted)

@@ -32,7 +32,7 @@ def test_each_service_is_replaced_by_the_next_release_under_load(trial: Trial) -
         for service in replaced:
             documents += trial.upload(4, characters=1800)
             trial.until_running()
-            trial.struck()
+            trial.struck(trial.inspect.running())
             service.close()
     trial.stack.wait_ready()
     trial.mended()

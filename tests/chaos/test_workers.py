@@ -1,8 +1,6 @@
 """Workers killed a hundred times or at the worst moment, slow, without room, and attacked."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from random import Random
 
@@ -13,8 +11,10 @@ import pytest
 from docmill.testing.documents import tiff
 from tests.chaos.trial import Trial, scenario
 from tests.stack import possessed_ocr
+from tests.stack.faults.flight import running
+from tests.stack.faults.moment import store_by_proxy, stored
 from tests.stack.faults.service import ocr_slow
-from tests.stack.proxy import Chunk, Proxy, noticing, proxied
+from tests.stack.proxy import noticing
 from tests.stack.routed import Routed
 from tests.stack.setting import with_settings
 from tests.stack.wait import until
@@ -74,27 +74,6 @@ def test_a_worker_killed_a_hundred_times(trial: Trial) -> None:
     trial.spent_nothing()
 
 
-def stored(chunk: Chunk) -> bool:
-    """Whether S3 says that it has taken an object."""
-    head = chunk.data.lower()
-    return (
-        not chunk.from_client
-        and head.startswith(b"http/1.1 200")
-        and b"etag:" in head
-        and b"content-length: 0" in head
-    )
-
-
-@contextmanager
-def store_by_proxy(trial: Trial) -> Iterator[Proxy]:
-    """Have the OCR worker reach S3 by a way of its own."""
-    s3 = trial.stack.s3
-    with proxied(s3.port) as way:
-        by_proxy = {"DOCMILL_S3_ENDPOINT": s3.endpoint.replace(str(s3.port), str(way.port))}
-        with with_settings(trial.stack.services["ocr"], by_proxy):
-            yield way
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @scenario(
@@ -107,12 +86,12 @@ def store_by_proxy(trial: Trial) -> Iterator[Proxy]:
 def test_a_worker_killed_between_the_put_and_the_commit(trial: Trial) -> None:
     ocr, documents = trial.stack.services["ocr"], list[str]()
     lost = "SELECT count(*) FROM task WHERE losses > 0 AND ended_at IS NULL"
-    with store_by_proxy(trial) as way:
+    with store_by_proxy(trial.stack) as way:
         for _ in range(LATE_KILLS):
             with way.spoiling(noticing(stored, ocr.kill)):
                 documents += trial.upload(2)
                 until(lambda: not ocr.process.running, within=120)
-                trial.struck()
+                trial.struck(running(trial.stack, "ocr"))
             ocr.start()
             until(lambda: not trial.inspect.count(lost), within=120)
     trial.mended()
@@ -139,8 +118,8 @@ def test_a_long_backlog_before_a_slow_worker(trial: Trial) -> None:
     planned = "SELECT count(*) FROM task WHERE stage = 'recognise'"
     until(lambda: trial.inspect.count(planned) >= 8_000, within=300, every=0.5)
     before = {name: resident(stack, name) for name in ("ocr", "dispatcher")}
-    trial.struck()
-    with ocr_slow(stack, Random(0)):
+    with ocr_slow(stack, Random(0)) as toll:
+        trial.struck(toll.hits, toll.what)
         deepest = max(trial.inspect.count(HINTED) for _ in trial.looks(60, every=3))
     assert deepest <= 64, "RabbitMQ holds a backlog"
     for name, was in before.items():
@@ -203,7 +182,7 @@ def test_hostile_pages_among_good_ones(trial: Trial) -> None:
         hostile = {name: trial.upload(1, name=name)[0] for name in HOSTILE}
         good += trial.upload(5)
         trial.until_running()
-        trial.struck()
+        trial.struck(trial.inspect.running())
         trial.mended()
         trial.all_ready(good + [hostile[name] for name, end in HOSTILE.items() if end == "ready"])
         assert trial.figures.spent == 0

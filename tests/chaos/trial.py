@@ -39,10 +39,15 @@ class Scenario:
 
 @dataclass(slots=True, kw_only=True)
 class Figures:
-    """What one trial showed. `redone` are attempts without a result, `spent` those that count."""
+    """What one trial showed. `redone` are attempts without a result, `spent` those that count.
+
+    `interrupted` counts what the fault hit, `what` says of what kind that was; `lost` are documents
+    that did not come to their end.
+    """
 
     scenario: str
     interrupted: int = 0
+    what: str = "tasks"
     documents: int = 0
     lost: int = 0
     doubled: int = 0
@@ -111,12 +116,11 @@ class Trial:
         """Wait until a task of the stage runs."""
         until(lambda: self.inspect.running(stage), within=60)
 
-    def struck(self, interrupted: int | None = None) -> None:
-        """Count what the fault hit: by default the running tasks, when PostgreSQL can be asked."""
-        running = "SELECT count(*) FROM task WHERE state = 'running'"
-        hit = self.inspect.count(running) if interrupted is None else interrupted
-        assert hit > 0, "the fault interrupted nothing"
-        self.figures.interrupted += hit
+    def struck(self, interrupted: int, what: str = "tasks") -> None:
+        """Count what the fault hit; fail when that is nothing, for it would prove nothing."""
+        assert interrupted > 0, "the fault interrupted nothing"
+        self.figures.interrupted += interrupted
+        self.figures.what = what
 
     def lasts(self, seconds: float) -> None:
         """Let the fault last: its length is part of the scenario."""
@@ -138,8 +142,10 @@ class Trial:
 
     def all_end(self, documents: Sequence[str], state: str) -> None:
         """The same for another end than `ready`."""
-        self.client.ended(documents, within=self.scenario.within)
-        self._count(documents, state)
+        try:
+            self.client.ended(documents, within=self.scenario.within)
+        finally:
+            self._count(documents, state)
         self.inspect.assert_each_ended_once(documents, state)
 
     def spent_nothing(self) -> None:
@@ -210,7 +216,7 @@ def _keep(figures: Figures) -> None:
 def table(file: Path) -> Iterator[str]:
     """Draw the figures of a file as a table: one line a scenario, over all its trials."""
     kept = [Figures(**json.loads(line)) for line in file.read_text().splitlines()]
-    head = "runs interrupted documents lost doubled redone spent   p50 s   p95 s"
+    head = "runs interrupted documents lost doubled redone spent   p50 s   p95 s  hit"
     yield f"{'scenario':40} {head}"
     for name, group in itertools.groupby(sorted(kept, key=_name), key=_name):
         yield _line(name, list(group))
@@ -228,7 +234,7 @@ def _line(name: str, trials: Sequence[Figures]) -> str:
     return (
         f"{name:40} {len(trials):4} {total('interrupted'):11} {total('documents'):9}"
         f" {total('lost'):4} {total('doubled'):7} {total('redone'):6} {total('spent'):5}"
-        f" {middle:7.1f} {late:7.1f}"
+        f" {middle:7.1f} {late:7.1f}  {trials[0].what}"
     )
 
 

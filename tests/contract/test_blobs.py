@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from docmill.ops.settings import StoreSettings
 from docmill.ports import Blobs
 from docmill.testing.blobs_contract import BlobsContract
 from docmill.testing.memory_blobs import MemoryBlobs
+from tests.stack.proxy import Spoil, corrupting, proxied, truncating
 
 
 class TestMemory(BlobsContract):
@@ -132,6 +134,18 @@ def test_a_store_that_refuses_us_is_down_for_us(blob_settings: StoreSettings) ->
     for ask in asks:
         with pytest.raises(StoreDown):
             ask()
+
+
+@pytest.mark.parametrize("spoil", [corrupting(4096), truncating(4096)])
+def test_a_store_that_gives_back_other_bytes_is_down(
+    blob_settings: StoreSettings, spoil: Spoil
+) -> None:
+    port = urlsplit(blob_settings.s3_endpoint).port
+    with proxied(port or 0) as way:
+        endpoint = blob_settings.s3_endpoint.replace(f":{port}", f":{way.port}")
+        client = connect(blob_settings.model_copy(update={"s3_endpoint": endpoint}))
+        with closing(client), way.spoiling(spoil), pytest.raises(StoreDown):
+            S3Blobs(client, blob_settings.s3_bucket).probe()
 
 
 def test_a_bucket_that_is_gone_is_an_outage(blob_settings: StoreSettings) -> None:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 import dramatiq
@@ -14,6 +15,7 @@ from dramatiq.message import Message
 
 from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS, body, declare, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops.settings import BrokerSettings
 from docmill.work import broker
 from docmill.work.broker import NotNow
 from tests.stack.wait import until
@@ -26,7 +28,9 @@ def consuming(
     url: str, run: Callable[[Hint], None], *, slots: int = 1, name: str = "test"
 ) -> Iterator[dramatiq.Worker]:
     publish(url)  # a queue that two declare at once confirms what it drops
-    worker = broker.worker(POOL, parameters(url, name=name), slots=slots, run=run)
+    worker = broker.worker(
+        POOL, parameters(BrokerSettings(rabbitmq_url=url), name=name), slots=slots, run=run
+    )
     worker.start()
     try:
         yield worker
@@ -35,7 +39,9 @@ def consuming(
 
 
 def publish(url: str, *hints: Hint) -> None:
-    with pika.BlockingConnection(parameters(url, name="publisher")) as connection:
+    with pika.BlockingConnection(
+        parameters(BrokerSettings(rabbitmq_url=url), name="publisher")
+    ) as connection:
         channel = connection.channel()
         declare(channel, POOL)
         channel.confirm_delivery()
@@ -62,7 +68,9 @@ class Node:
 
     def ready(self) -> int:
         """Messages that wait in the queue, counted by the queue itself."""
-        with pika.BlockingConnection(parameters(self.url, name="count")) as connection:
+        with pika.BlockingConnection(
+            parameters(BrokerSettings(rabbitmq_url=self.url), name="count")
+        ) as connection:
             declared = connection.channel().queue_declare(POOL.queue, passive=True)
             return int(declared.method.message_count)
 
@@ -103,7 +111,12 @@ def test_rabbitmq_takes_every_argument_of_the_queue(node: Node) -> None:
 
 
 def test_only_the_pools_one_queue_is_declared(node: Node) -> None:
-    worker = broker.worker(POOL, parameters(node.url, name="test"), slots=1, run=lambda _: None)
+    worker = broker.worker(
+        POOL,
+        parameters(BrokerSettings(rabbitmq_url=node.url), name="test"),
+        slots=1,
+        run=lambda _: None,
+    )
     worker.start()
     assert until(node.queues) == [POOL.queue]
     worker.stop(timeout=5000)
@@ -190,7 +203,9 @@ def test_a_deleted_queue_comes_back_by_itself(node: Node) -> None:
 def test_an_unknown_message_is_dropped(node: Node) -> None:
     seen: list[Hint] = []
     with consuming(node.url, seen.append):
-        with pika.BlockingConnection(parameters(node.url, name="stranger")) as connection:
+        with pika.BlockingConnection(
+            parameters(BrokerSettings(rabbitmq_url=node.url), name="stranger")
+        ) as connection:
             channel = connection.channel()
             channel.basic_publish("", POOL.queue, b"\x00 no JSON")
             stranger = {**json.loads(body(POOL, Hint(9, 9))), "actor_name": "nobody"}
@@ -209,7 +224,11 @@ def test_connections_carry_the_workers_name(node: Node) -> None:
         until(lambda: "ocr-7" in names())
 
 
-def test_a_blocked_connection_does_not_wait_for_ever() -> None:
-    made = parameters("amqp://localhost/", name="x")
-    assert made.heartbeat == 30
-    assert made.blocked_connection_timeout == 20
+def test_a_connection_that_is_silent_or_blocked_is_waited_for_as_the_settings_say() -> None:
+    impatient = BrokerSettings(
+        rabbitmq_url="amqp://localhost/",
+        rabbitmq_heartbeat_seconds=timedelta(seconds=2.5),
+        rabbitmq_blocked_seconds=timedelta(seconds=1.5),
+    )
+    made = parameters(impatient, name="x")
+    assert (made.heartbeat, made.blocked_connection_timeout) == (3, 1.5)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 DRAIN = 10  # seconds
 SLOTS = 2
-GRACE = 12  # for what follows the drain: releases, gunicorn, the scheduler's job in hand
+GRACE = 5  # for what follows the drain: releases, gunicorn's 2 s, the scheduler's job in hand
 UNSPENT = "SELECT count(*) FROM task WHERE attempt + crashes + losses > 0"
 
 

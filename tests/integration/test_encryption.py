@@ -20,7 +20,7 @@ from docmill.adapters.rabbitmq.topology import parameters
 from docmill.adapters.s3 import connect, open_blobs
 from docmill.domain.errors import DatabaseDown, StoreDown
 from docmill.domain.task import Hint, Pool
-from docmill.ops.settings import DatabaseSettings, Encryption, StoreSettings
+from docmill.ops.settings import BrokerSettings, DatabaseSettings, Encryption, StoreSettings
 from docmill.work import broker
 from tests.stack.tls import Authority, authority, terminated
 from tests.stack.wait import until
@@ -100,10 +100,14 @@ def secure_broker(rabbitmq_url: str, signed: Authority) -> Iterator[str]:
 
 def test_hints_travel_over_tls_both_ways(secure_broker: str, signed: Authority) -> None:
     got: list[Hint] = []
-    publisher = RabbitPublisher(secure_broker, ca_file=str(signed.ca))
+    publisher = RabbitPublisher(
+        BrokerSettings(rabbitmq_url=secure_broker, rabbitmq_ca_file=str(signed.ca))
+    )
     publisher.start()
     until(lambda: publisher.ready)
-    way = parameters(secure_broker, name="test", ca_file=str(signed.ca))
+    way = parameters(
+        BrokerSettings(rabbitmq_url=secure_broker, rabbitmq_ca_file=str(signed.ca)), name="test"
+    )
     worker = broker.worker(Pool.OCR, way, slots=1, run=got.append)
     worker.start()
     hint = Hint(task=7, dispatch=1)
@@ -117,9 +121,13 @@ def test_hints_travel_over_tls_both_ways(secure_broker: str, signed: Authority) 
 def test_a_broker_nobody_vouches_for_is_not_spoken_to(
     secure_broker: str, signed: Authority, tmp_path: Path
 ) -> None:
-    publisher = RabbitPublisher(secure_broker, ca_file=str(authority(tmp_path).ca))
+    publisher = RabbitPublisher(
+        BrokerSettings(rabbitmq_url=secure_broker, rabbitmq_ca_file=str(authority(tmp_path).ca))
+    )
     publisher.start()
-    trusting = RabbitPublisher(secure_broker, ca_file=str(signed.ca))
+    trusting = RabbitPublisher(
+        BrokerSettings(rabbitmq_url=secure_broker, rabbitmq_ca_file=str(signed.ca))
+    )
     trusting.start()
     until(lambda: trusting.ready)
     assert not publisher.ready

@@ -108,6 +108,10 @@ PLANTED = {
         """UPDATE task SET attempt = attempt + 1
             WHERE id IN (SELECT task_id FROM attempt WHERE outcome = 'lost')""",
     ),
+    "an outage was charged": (
+        "outage charged",
+        "UPDATE attempt SET cause = 'store_down: 503' WHERE outcome = 'transient'",
+    ),
     "a drain was charged": (
         "overspent",
         """UPDATE task SET crashes = crashes + 2

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.rabbitmq.topology import body, declare, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops.settings import BrokerSettings
 from docmill.work import broker
 from tests.stack.ledger import desk
 from tests.stack.mill import Paper, mill, results
@@ -88,7 +89,9 @@ class Shift:
 
 
 def published(url: str, jobs: int) -> None:
-    with pika.BlockingConnection(parameters(url, name="publisher")) as connection:
+    with pika.BlockingConnection(
+        parameters(BrokerSettings(rabbitmq_url=url), name="publisher")
+    ) as connection:
         channel = connection.channel()
         declare(channel, Pool.OCR)
         channel.confirm_delivery()
@@ -101,7 +104,10 @@ def crew(url: str, shift: Shift, workers: int, slots: int) -> Iterator[None]:
     """Have so many equal workers consume the one queue."""
     made = [
         broker.worker(
-            Pool.OCR, parameters(url, name=name), slots=slots, run=partial(shift.job, name)
+            Pool.OCR,
+            parameters(BrokerSettings(rabbitmq_url=url), name=name),
+            slots=slots,
+            run=partial(shift.job, name),
         )
         for name in map(str, range(workers))
     ]

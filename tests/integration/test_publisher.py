@@ -7,12 +7,13 @@ import pytest
 
 from docmill.adapters.rabbitmq.publisher import RabbitPublisher
 from docmill.domain.task import Hint, Pool
+from docmill.ops.settings import BrokerSettings
 from tests.stack.wait import until
 
 
 @contextmanager
 def publishing(url: str, connected: Callable[[], None] = lambda: None) -> Iterator[RabbitPublisher]:
-    publisher = RabbitPublisher(url)
+    publisher = RabbitPublisher(BrokerSettings(rabbitmq_url=url))
     publisher.on_connected(connected)
     publisher.start()
     try:
@@ -53,7 +54,7 @@ def test_a_closed_connection_comes_back_and_says_so(rabbitmq_url: str, rabbitmq_
 
 
 def test_without_a_broker_nothing_is_confirmed() -> None:
-    publisher = RabbitPublisher("amqp://guest:guest@127.0.0.1:1/")
+    publisher = RabbitPublisher(BrokerSettings(rabbitmq_url="amqp://guest:guest@127.0.0.1:1/"))
     publisher.start()
     assert publisher.publish([(Pool.OCR, Hint(1, 1))]) == set()
     assert not publisher.ready

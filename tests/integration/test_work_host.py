@@ -18,7 +18,7 @@ import pytest
 from docmill.adapters.rabbitmq.topology import body, declare, parameters
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.domain.task import Pool
-from docmill.ops.settings import StoreSettings
+from docmill.ops.settings import BrokerSettings, StoreSettings
 from tests.stack.ledger import Desk, desk, product
 from tests.stack.measure import measured
 from tests.stack.wait import until
@@ -124,7 +124,9 @@ def accept(ledger: Desk, store: StoreSettings, behaviour: str, folder: Path) -> 
 
 def hint(ledger: Desk, url: str) -> None:
     """Be the dispatcher for a moment."""
-    with pika.BlockingConnection(parameters(url, name="dispatcher")) as connection:
+    with pika.BlockingConnection(
+        parameters(BrokerSettings(rabbitmq_url=url), name="dispatcher")
+    ) as connection:
         channel = connection.channel()
         declare(channel, Pool.OCR)
         for dispatched in ledger.pick(Pool.OCR):

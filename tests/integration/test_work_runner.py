@@ -13,7 +13,9 @@ from docmill.domain.errors import DatabaseBusy, DatabaseDown, StoreDown
 from docmill.domain.task import Claim, Hint, Stage, TaskLimit
 from docmill.ops.settings import StoreSettings
 from docmill.testing.children import Keeper, keeper
+from docmill.testing.history import check
 from docmill.work.broker import NotNow
+from docmill.work.runner import FREE_TRIES
 from tests.stack.bench import Workplace, workplace
 from tests.stack.ledger import Desk, desk
 from tests.stack.wait import until
@@ -234,14 +236,20 @@ def test_other_bytes_than_were_taken_in_are_not_read(place: Workplace) -> None:
     place.desk.do("UPDATE document SET sha256 = decode(repeat('00', 32), 'hex')")
     place.turn()
     task = place.page(document)
-    assert (task["state"], task["attempt"]) == ("scheduled", 1)
+    assert (task["state"], task["code"]) == ("scheduled", "wrong_bytes")
 
 
-def test_one_key_that_fails_spends_an_attempt(place: Workplace) -> None:
+def test_one_key_that_fails_for_ever_is_forgiven_so_often_and_then_spends(
+    place: Workplace, database_url: str
+) -> None:
     document = place.accept("echo")
     place.blobs.faults = {"fetch": StoreDown("503")}
+    for _ in range(FREE_TRIES):
+        place.turn()
+    assert place.page(document)["attempt"] == 0
     place.turn()
     assert place.page(document)["attempt"] == 1
+    assert check(database_url) == []
 
 
 @pytest.mark.parametrize("error", [DatabaseDown("ended"), DatabaseBusy("statement timeout")])

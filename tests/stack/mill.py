@@ -19,6 +19,7 @@ import pika
 from docmill.adapters.postgres.ledger import PostgresLedger
 from docmill.adapters.rabbitmq.topology import declare, parameters
 from docmill.domain.task import Claim, Pool, RetryPolicy
+from docmill.ops.settings import BrokerSettings
 from docmill.ports import Beat, Product
 from docmill.work import broker
 from docmill.work.breaker import Breaker
@@ -118,7 +119,9 @@ def mill(
 
 def _declare(url: str) -> None:
     """Before all do it at once: a queue that two declare at once confirms what it drops."""
-    with pika.BlockingConnection(parameters(url, name="mill")) as connection:
+    with pika.BlockingConnection(
+        parameters(BrokerSettings(rabbitmq_url=url), name="mill")
+    ) as connection:
         for pool in Pool:
             declare(connection.channel(), pool)
 
@@ -139,7 +142,9 @@ def _worker(
         supervisor=supervisor,
         breaker=Breaker({}, pause=0.1),
     )
-    worker = broker.worker(pool, parameters(url, name=name), slots=1, run=runner)
+    worker = broker.worker(
+        pool, parameters(BrokerSettings(rabbitmq_url=url), name=name), slots=1, run=runner
+    )
     worker.start()
     return worker
 

@@ -10,6 +10,7 @@ from random import Random
 from typing import TypeAlias
 
 CHUNK = 65536
+AMQP_HEARTBEAT = b"\x08\0\0\0\0\0\0\xce"  # no work waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,21 @@ class Chunk:
     asked: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What passes only after so many seconds."""
+
+    data: bytes
+    seconds: float
+
+
 # What becomes of a chunk: None cuts the connection.
-Spoil: TypeAlias = Callable[[Chunk], bytes | Answer | None]
+Spoil: TypeAlias = Callable[[Chunk], bytes | Answer | Late | None]
+Hit: TypeAlias = Callable[[], None]
+
+
+def _nobody_counts() -> None:
+    """Nothing is counted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +81,8 @@ class Proxy:
         self._target = target
         self._open = {True: threading.Event(), False: threading.Event()}  # by: from the client
         self._spoil: Spoil | None = None
+        self._hit: Hit = _nobody_counts
+        self._said: Hit = _nobody_counts
         self._refusing = False
         self._closed = False
         self._links: set[Link] = set()
@@ -87,19 +103,31 @@ class Proxy:
         for each in self._open.values():
             each.set()
 
-    def cut(self) -> None:
-        """Break every connection; what was held back is lost."""
+    def cut(self) -> int:
+        """Break every connection and tell how many; what was held back is lost."""
         with self._lock:
             broken = list(self._links)
         for link in broken:
             link.abort()
         self.release()
+        return len(broken)
+
+    @contextmanager
+    def counting(self, hit: Hit, *, every: bool = False) -> Iterator[None]:
+        """Call for each chunk held, spoiled or delayed, and each connection refused, in a block.
+
+        With `every` call for whatever clients say: nobody answers them.
+        """
+        self._hit, self._said = hit, hit if every else _nobody_counts
+        yield
+        self._hit = self._said = _nobody_counts
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
         """Break every connection and take no new one for the length of a block."""
         self._refusing = True
-        self.cut()
+        for _ in range(self.cut()):
+            self._hit()
         yield
         self._refusing = False
 
@@ -132,6 +160,7 @@ class Proxy:
             except OSError:
                 continue
             if self._refusing or not self._joined(client):
+                self._hit()
                 client.close()
 
     def _joined(self, client: socket.socket) -> bool:
@@ -168,10 +197,11 @@ class Proxy:
         ends = (link.client, link.server)
         source, sink = ends if from_client else reversed(ends)
         while data := source.recv(CHUNK):
-            self._open[from_client].wait()
+            self._wait(data, from_client=from_client)
             if from_client:
                 link.asked = data
-            passed = self._spoil(Chunk(data, from_client, link.asked)) if self._spoil else data
+                self._said()
+            passed = self._spoiled(Chunk(data, from_client, link.asked))
             if isinstance(passed, Answer):
                 source.sendall(passed.data)
             if not isinstance(passed, bytes):
@@ -179,6 +209,21 @@ class Proxy:
                 return
             sink.sendall(passed)
         sink.shutdown(socket.SHUT_WR)
+
+    def _wait(self, data: bytes, *, from_client: bool) -> None:
+        way = self._open[from_client]
+        if not way.is_set() and data != AMQP_HEARTBEAT:
+            self._hit()
+        way.wait()
+
+    def _spoiled(self, chunk: Chunk) -> bytes | Answer | None:
+        passed = self._spoil(chunk) if self._spoil else chunk.data
+        if passed is not chunk.data:
+            self._hit()
+        if isinstance(passed, Late):
+            threading.Event().wait(passed.seconds)
+            return passed.data
+        return passed
 
 
 @contextmanager
@@ -254,9 +299,8 @@ def corrupting(larger: int) -> Spoil:
 def slow(bytes_a_second: int) -> Spoil:
     """Let so much through a second, on each connection and in each direction."""
 
-    def spoil(chunk: Chunk) -> bytes:
-        threading.Event().wait(min(len(chunk.data) / bytes_a_second, 30))
-        return chunk.data
+    def spoil(chunk: Chunk) -> Late:
+        return Late(chunk.data, min(len(chunk.data) / bytes_a_second, 30))
 
     return spoil
 

@@ -15,7 +15,7 @@ from docmill.work.breaker import Breaker
 from docmill.work.broker import NotNow
 from docmill.work.failure import ChildUnfit, Stop
 from docmill.work.grip import Grip
-from docmill.work.runner import Runner
+from docmill.work.runner import FREE_TRIES, Runner
 from docmill.work.supervisor import Rhythm, Supervisor
 from tests.stack.claim import CLAIM
 from tests.stack.wait import until
@@ -31,6 +31,7 @@ class Book:
     faults: dict[str, list[Exception]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    outage_count: int = 0
 
     def _say(self, what: str) -> None:
         self.said.append(what)
@@ -50,6 +51,10 @@ class Book:
     def fail(self, _: Claim, why: Failure) -> None:
         self._say("fail")
         self.failures.append(why)
+
+    def outages(self, _: Claim) -> int:
+        self._say("outages")
+        return self.outage_count
 
     def release(self, _: Claim) -> None:
         self._say("release")
@@ -217,7 +222,19 @@ def test_a_renewal_that_failed_is_tried_again_soon() -> None:
     watch.close()
 
 
-def test_an_outage_that_nobody_can_probe_spends_an_attempt() -> None:
-    book = Book()
+@pytest.mark.parametrize(
+    ("before", "outcome"),
+    [(FREE_TRIES - 1, Outcome.DEPENDENCY), (FREE_TRIES, Outcome.TRANSIENT)],
+)
+def test_an_outage_that_no_probe_confirms_is_free_so_many_times(
+    before: int, outcome: Outcome
+) -> None:
+    book = Book(outage_count=before)
     runner(book, Seat(raising(BrokerDown("no"))))(HINT)
-    assert [why.outcome for why in book.failures] == [Outcome.TRANSIENT]
+    assert [why.outcome for why in book.failures] == [outcome]
+
+
+def test_a_ledger_that_cannot_count_outages_spends_nothing() -> None:
+    book = Book({"outages": [DatabaseDown("gone")]}, outage_count=FREE_TRIES)
+    runner(book, Seat(raising(BrokerDown("no"))))(HINT)
+    assert [why.outcome for why in book.failures] == [Outcome.DEPENDENCY]

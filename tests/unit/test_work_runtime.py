@@ -211,6 +211,12 @@ def test_openings_and_closings_are_told() -> None:
     assert told == [("s3",), ()]
 
 
+def test_wrong_bytes_are_an_outage_when_the_probe_fails_too() -> None:
+    assert Breaker({StoreDown: Dependency("s3", Server(down=True).ping)}, pause=9).confirms(
+        WrongBytes("a key")
+    )
+
+
 def test_what_has_no_probe_is_not_waited_for() -> None:
     breaker = Breaker({StoreDown: Dependency("s3", Server(down=True).ping)}, pause=0.01)
     assert not breaker.confirms(DatabaseDown("unknown here"))

@@ -7,7 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from tests.stack.faults.fault import Fault, again_and_again
+from tests.stack.faults.fault import Fault, Toll, again_and_again
+from tests.stack.faults.flight import LOOK_EVERY, work_of
 from tests.stack.routed import Routed
 from tests.stack.setting import with_settings
 
@@ -16,6 +17,14 @@ SLEEP: Final = """\
 import select, time
 time.sleep = lambda seconds: (select.select((), (), (), seconds), None)[1]
 """
+STEP: Final = 2  # seconds
+OFTEN: Final = {"DOCMILL_CRON_UPLOADS": "* * * * * *", "DOCMILL_CRON_ERASURE": "* * * * * *"}
+WHAT: Final = {
+    "ocr": "tasks of the worker",
+    "ingest": "uploads",
+    "dispatcher": "tasks to dispatch",
+    "scheduler": "jobs",
+}
 HOURS: Final = (1, -1, 2, -2, 0)  # off the true time, one after the other
 
 
@@ -55,13 +64,14 @@ def clock_stepped(name: str) -> Fault:
     """Make the fault that a service's clock jumps every two seconds."""
 
     @contextmanager
-    def step(stack: Routed, draw: Random) -> Iterator[None]:
-        clock, hours = Clock(stack.root), itertools.cycle(HOURS)
+    def step(stack: Routed, draw: Random) -> Iterator[Toll]:
+        clock, hours, toll = Clock(stack.root), itertools.cycle(HOURS), Toll(WHAT[name])
         with (
-            with_settings(stack.services[name], clock.environment),
-            again_and_again(lambda: clock.step(next(hours)), every=2),
+            with_settings(stack.services[name], clock.environment | OFTEN),
+            again_and_again(lambda: clock.step(next(hours)), every=STEP),
+            again_and_again(lambda: toll.most(work_of(stack, name)), every=LOOK_EVERY),
         ):
-            yield
+            yield toll
 
     step.__name__ = f"clock_of_{name}_stepped"
     step.__doc__ = f"The clock of {name} jumps by hours, forwards and backwards, every two seconds."

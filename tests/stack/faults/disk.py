@@ -9,8 +9,9 @@ from typing import Final
 
 import psutil
 
-from tests.stack.disk import filled, may_mount, small_disk
-from tests.stack.faults.fault import Fault
+from tests.stack.disk import filled, small_disk
+from tests.stack.faults.fault import Fault, Toll
+from tests.stack.faults.flight import awaited, running
 from tests.stack.faults.service import family
 from tests.stack.routed import Routed
 from tests.stack.setting import with_settings
@@ -19,22 +20,24 @@ MOST: Final = 64  # megabytes of the worker's small disk
 
 
 @contextmanager
-def worker_disk_full(stack: Routed, draw: Random) -> Iterator[None]:
+def worker_disk_full(stack: Routed, draw: Random) -> Iterator[Toll]:
     """The file system of the OCR worker's files is full."""
     place = {"DOCMILL_SCRATCH_FOLDER": str(stack.root / "small")}
     with (
         small_disk(stack.root / "small", MOST) as folder,
         with_settings(stack.services["ocr"], place),
-        filled(folder),
     ):
-        yield
+        hit = awaited(lambda: running(stack, "ocr"), 0)
+        with filled(folder):
+            yield Toll("tasks of the worker", hit)
 
 
 @contextmanager
-def postgres_disk_full(stack: Routed, draw: Random) -> Iterator[None]:
+def postgres_disk_full(stack: Routed, draw: Random) -> Iterator[Toll]:
     """PostgreSQL can write to no file, its log of changes included: it gives up and stays down."""
+    hit = awaited(lambda: running(stack), 0)
     with _writing_nothing(stack.postgres.process.pid):
-        yield
+        yield Toll("tasks", hit)
     stack.postgres.kill()  # what is left of it could still write to nothing
 
 
@@ -60,6 +63,4 @@ def _limit(process: psutil.Process, most: str) -> None:
     subprocess.run(command, check=False)  # one that has ended meanwhile writes nothing either
 
 
-FAULTS: Final[tuple[Fault, ...]] = (
-    (postgres_disk_full, worker_disk_full) if may_mount() else (postgres_disk_full,)
-)
+FAULTS: Final[tuple[Fault, ...]] = (postgres_disk_full, worker_disk_full)

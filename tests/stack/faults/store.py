@@ -5,53 +5,64 @@ from contextlib import contextmanager
 from random import Random
 from typing import Final
 
-from tests.stack.faults.fault import Fault
-from tests.stack.proxy import corrupting, slow, truncating, unavailable
+from tests.stack.faults.fault import Fault, Toll
+from tests.stack.proxy import Spoil, corrupting, slow, truncating, unavailable
 from tests.stack.routed import Routed
 
 
 @contextmanager
-def s3_killed(stack: Routed, draw: Random) -> Iterator[None]:
+def _spoiling(stack: Routed, spoil: Spoil) -> Iterator[Toll]:
+    way, toll = stack.routes["seaweedfs"], Toll("chunks")
+    with way.counting(toll.add), way.spoiling(spoil):
+        yield toll
+
+
+@contextmanager
+def s3_killed(stack: Routed, draw: Random) -> Iterator[Toll]:
     """SIGKILL of the S3 server, which stays away for a while."""
-    stack.s3.kill()
-    yield
+    toll = Toll("calls")
+    with stack.routes["seaweedfs"].counting(toll.add):
+        stack.s3.kill()
+        yield toll
     stack.s3.start()
 
 
 @contextmanager
-def s3_frozen(stack: Routed, draw: Random) -> Iterator[None]:
+def s3_frozen(stack: Routed, draw: Random) -> Iterator[Toll]:
     """The S3 server accepts connections and answers nothing."""
-    stack.s3.pause()
-    yield
-    stack.s3.resume()
+    toll = Toll("calls")
+    with stack.routes["seaweedfs"].counting(toll.add, every=True):
+        stack.s3.pause()
+        yield toll
+        stack.s3.resume()
 
 
 @contextmanager
-def s3_unavailable_at_times(stack: Routed, draw: Random) -> Iterator[None]:
+def s3_unavailable_at_times(stack: Routed, draw: Random) -> Iterator[Toll]:
     """S3 answers 503 to three requests of ten."""
-    with stack.routes["seaweedfs"].spoiling(unavailable(0.3, draw)):
-        yield
+    with _spoiling(stack, unavailable(0.3, draw)) as toll:
+        yield toll
 
 
 @contextmanager
-def s3_truncating(stack: Routed, draw: Random) -> Iterator[None]:
+def s3_truncating(stack: Routed, draw: Random) -> Iterator[Toll]:
     """S3 ends every larger answer in the middle."""
-    with stack.routes["seaweedfs"].spoiling(truncating(4096)):
-        yield
+    with _spoiling(stack, truncating(4096)) as toll:
+        yield toll
 
 
 @contextmanager
-def s3_corrupting(stack: Routed, draw: Random) -> Iterator[None]:
+def s3_corrupting(stack: Routed, draw: Random) -> Iterator[Toll]:
     """S3 gives other bytes than were stored."""
-    with stack.routes["seaweedfs"].spoiling(corrupting(4096)):
-        yield
+    with _spoiling(stack, corrupting(4096)) as toll:
+        yield toll
 
 
 @contextmanager
-def s3_slow(stack: Routed, draw: Random) -> Iterator[None]:
+def s3_slow(stack: Routed, draw: Random) -> Iterator[Toll]:
     """S3 takes and gives a few kilobytes a second."""
-    with stack.routes["seaweedfs"].spoiling(slow(10_000)):
-        yield
+    with _spoiling(stack, slow(10_000)) as toll:
+        yield toll
 
 
 FAULTS: Final[tuple[Fault, ...]] = (

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import Final
 
-from tests.stack.faults.fault import Fault
+from tests.stack.faults.fault import Fault, Toll
 from tests.stack.proxy import cutting
 from tests.stack.routed import Routed
 
@@ -21,9 +21,10 @@ def black_hole(server: str, direction: str) -> Fault:
     """Make the fault that nothing passes in a direction while the connections stay up."""
 
     @contextmanager
-    def hold(stack: Routed, draw: Random) -> Iterator[None]:
-        with stack.routes[server].holding(**DIRECTIONS[direction]):
-            yield
+    def hold(stack: Routed, draw: Random) -> Iterator[Toll]:
+        way, toll = stack.routes[server], Toll("chunks")
+        with way.counting(toll.add), way.holding(**DIRECTIONS[direction]):
+            yield toll
 
     hold.__name__ = f"{direction}_{server}_black_holed"
     hold.__doc__ = f"Nothing passes on {direction.replace('_', ' ')} {server}; connections stay up."
@@ -31,22 +32,25 @@ def black_hole(server: str, direction: str) -> Fault:
 
 
 @contextmanager
-def servers_unreachable(stack: Routed, draw: Random) -> Iterator[None]:
+def servers_unreachable(stack: Routed, draw: Random) -> Iterator[Toll]:
     """Every connection to every server breaks and no new one is taken."""
+    toll = Toll("connections")
     with ExitStack() as broken:
         for route in stack.routes.values():
+            broken.enter_context(route.counting(toll.add))
             broken.enter_context(route.refusing())
-        yield
+        yield toll
 
 
 @contextmanager
-def half_of_all_calls_failing(stack: Routed, draw: Random) -> Iterator[None]:
+def half_of_all_calls_failing(stack: Routed, draw: Random) -> Iterator[Toll]:
     """Half of what is said to PostgreSQL and to S3 breaks the connection it is said on."""
-    with (
-        stack.routes["postgres"].spoiling(cutting(0.5, draw)),
-        stack.routes["seaweedfs"].spoiling(cutting(0.5, draw)),
-    ):
-        yield
+    toll = Toll("calls")
+    with ExitStack() as broken:
+        for route in (stack.routes["postgres"], stack.routes["seaweedfs"]):
+            broken.enter_context(route.counting(toll.add))
+            broken.enter_context(route.spoiling(cutting(0.5, draw)))
+        yield toll
 
 
 FAULTS: Final[tuple[Fault, ...]] = (

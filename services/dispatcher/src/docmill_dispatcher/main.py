@@ -33,7 +33,7 @@ def dispatcher(settings: DispatcherSettings) -> Iterator[Loop]:
             tick=settings.tick_seconds,
             rehint=settings.rehint_seconds,
         )
-        publisher = RabbitPublisher(settings.rabbitmq_url, ca_file=settings.rabbitmq_ca_file)
+        publisher = RabbitPublisher(settings)
         loop = Loop(
             Tick(ledger, publisher, Grace(settings.lease_seconds)),
             ledger,

@@ -84,7 +84,7 @@ class Blobs(Protocol):
         """Return when the store answers; raise StoreDown. Cheap: for health checks."""
 
     def probe(self) -> None:
-        """Return when the store takes bytes and gives them back; raise StoreDown.
+        """Return when the store takes bytes and gives the very same back; raise StoreDown.
 
         A store that comes up answers before it can: this is what tells an outage from one bad key.
         """
@@ -135,6 +135,9 @@ class Ledger(Protocol):
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """End the attempt: retry, or dead and settled, as policy says. Raise LostClaim."""
+
+    def outages(self, claim: Claim) -> int:
+        """How many attempts of the claimed task ended by a dependency's fault, unspent."""
 
     def release(self, claim: Claim) -> None:
         """Give the task back unspent (a drain). Twice is safe."""

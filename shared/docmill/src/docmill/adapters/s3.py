@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-import io
+import os
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias, TypedDict, cast
 from uuid import uuid4
 
 import boto3
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
 
 from docmill.adapters.s3_error import translated
+from docmill.adapters.s3_reader import CHUNK_BYTES, Reader, Source
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
 from docmill.ops.settings import StoreSettings
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
     Parts: TypeAlias = list[CompletedPartTypeDef]
 
 PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
-CHUNK_BYTES: Final = 256 * 2**10
+PROBE_BYTES: Final = 64 * 2**10  # more than one segment or buffer: what spoils bodies spoils it too
 _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 
 
 def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
     """Make a client for one process; threads share it, forks must not.
 
-    An operation is tried three times; a silent server costs at most 3 s to connect and 20 s to
-    answer each time.
+    An operation is tried three times; each time a silent server costs at most the settings' time to
+    connect and to answer.
     """
     client: S3Client = boto3.client(
         "s3",
@@ -50,8 +51,8 @@ def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             retries={"mode": "standard", "total_max_attempts": 3},
-            connect_timeout=3,
-            read_timeout=20,
+            connect_timeout=settings.s3_connect_seconds.total_seconds(),
+            read_timeout=settings.s3_read_seconds.total_seconds(),
             max_pool_connections=connections,
             # boto3's default trailing checksums are unknown to older Ceph and MinIO
             request_checksum_calculation="when_required",
@@ -79,12 +80,6 @@ def _encrypted(settings: StoreSettings) -> Encrypted:
         return {}
     wanted: Encrypted = {"ServerSideEncryption": settings.s3_encryption.value}
     return wanted | {"SSEKMSKeyId": settings.s3_kms_key} if settings.s3_kms_key else wanted
-
-
-class Source(Protocol):
-    """What `put` reads from."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 class S3Blobs:
@@ -128,7 +123,7 @@ class S3Blobs:
                 got = self._client.get_object(Bucket=self._bucket, Key=key, Range=wanted)
             else:
                 got = self._client.get_object(Bucket=self._bucket, Key=key)
-        reader = _Reader(key, got["Body"])
+        reader = Reader(key, got["Body"])
         try:
             yield cast("BinaryIO", reader)  # read(n) is all that callers may use
         finally:
@@ -213,12 +208,14 @@ class S3Blobs:
             self._client.head_bucket(Bucket=self._bucket)
 
     def probe(self) -> None:
-        key = f".probe/{uuid4()}"  # no tenant is called so
+        key, sent = f".probe/{uuid4()}", os.urandom(PROBE_BYTES)  # no tenant is called so
         with self._present():
-            self._put_whole(key, key.encode(), "text/plain")
+            self._put_whole(key, sent, "application/octet-stream")
             with self.open(key) as body:
-                body.read(len(key))
+                got = body.read()
             self.delete([key])
+        if got != sent:
+            raise StoreDown(f"{key}: other bytes came back than were put")
 
     @contextmanager
     def _present(self) -> Iterator[None]:
@@ -349,29 +346,6 @@ class S3Blobs:
                 self._client.delete_object(Bucket=self._bucket, Key=key)
             else:
                 self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
-
-
-class _Reader(io.RawIOBase):
-    """A response body whose troubles are ours."""
-
-    def __init__(self, key: str, body: Source) -> None:
-        super().__init__()
-        self._key = key
-        self._body = body
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        with translated(self._key):
-            if size is None or size < 0:
-                return b"".join(iter(lambda: self._body.read(CHUNK_BYTES), b""))
-            return self._body.read(size)
-
-    def close(self) -> None:
-        if not self.closed:
-            cast("BinaryIO", self._body).close()
-        super().close()
 
 
 def _read_part(body: Source, size: int) -> bytearray:

@@ -102,6 +102,10 @@ class DatabaseSettings(Settings):
     database_statement_timeout_seconds: SomeSeconds = Field(
         timedelta(seconds=10), description="After this a statement is cancelled."
     )
+    database_silence_seconds: Seconds = Field(
+        timedelta(seconds=20),
+        description="A connection whose packets nobody acknowledges for so long is given up.",
+    )
 
 
 class Encryption(StrEnum):
@@ -130,6 +134,12 @@ class StoreSettings(Settings):
     s3_kms_key: str | None = Field(
         None, description="Id of the key for aws:kms. Unset: the bucket's own."
     )
+    s3_connect_seconds: Seconds = Field(
+        timedelta(seconds=3), description="Patience of each of three tries to connect."
+    )
+    s3_read_seconds: Seconds = Field(
+        timedelta(seconds=20), description="The same for an answer, or its next bytes."
+    )
 
 
 class BrokerSettings(Settings):
@@ -140,6 +150,12 @@ class BrokerSettings(Settings):
     )
     rabbitmq_ca_file: str | None = Field(
         None, description="PEM file of who may sign RabbitMQ's certificate."
+    )
+    rabbitmq_heartbeat_seconds: Seconds = Field(
+        timedelta(seconds=30), description="A connection silent for so long is given up."
+    )
+    rabbitmq_blocked_seconds: Seconds = Field(
+        timedelta(seconds=20), description="So is one that an alarm of RabbitMQ's blocks."
     )
 
 

@@ -40,6 +40,8 @@ ENDS: Final = {"ready", "rejected", "failed", "cancelled"}
 OPEN: Final = {"scheduled", "ready", "queued", "running"}
 GATING: Final = {"validate", "recognise", "assemble"}
 ERRORS: Final = {"transient", "deadline"}  # what spends an attempt
+OUTAGES: Final = ("store_down", "wrong_bytes", "database_down", "disk_full")  # causes, first word
+DOUBTED: Final = 10  # outages that a task is forgiven though the dependency answered the probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +260,10 @@ def _spent_rightly(task: Task) -> Finding:
     crashed = row["crashes"] - task.ended("crash")
     if crashed < 0 or crashed + row["losses"] > lost:
         yield "overspent", f"{task}: {row['crashes']} crashes, {row['losses']} losses of {lost}"
+    if task.ended("dependency") < DOUBTED:
+        for each in task.attempts:
+            if each["outcome"] in ERRORS and (each["cause"] or "").startswith(OUTAGES):
+                yield "outage charged", f"{task}: attempt {each['token']}, {each['cause']}"
 
 
 # ── the whole ───────────────────────────────────────────────────────────────────────────────────

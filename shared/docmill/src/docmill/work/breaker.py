@@ -54,8 +54,8 @@ class Breaker:
 
     def confirms(self, error: DependencyDown) -> bool:
         """Whether the dependency behind the error does not answer us either; opens if so."""
-        kind = type(error)
-        return kind in self._known and not self._answers(kind)
+        behind = (kind for kind in self._known if isinstance(error, kind))
+        return any(not self._answers(kind) for kind in behind)
 
     def wait(self, check: Callable[[float], None]) -> None:
         """Return once every dependency answers; `check` waits and raises to give up."""

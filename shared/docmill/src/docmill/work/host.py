@@ -170,9 +170,7 @@ def run(
         breaker=breaker,
     )
     settings = frame.settings
-    way = parameters(
-        settings.rabbitmq_url, name=frame.identity.worker, ca_file=settings.rabbitmq_ca_file
-    )
+    way = parameters(settings, name=frame.identity.worker)
     worker = broker.worker(frame.pool, way, slots=settings.slots, run=runner)
     stop = _stop_when_told(stack, supervisor)
     health = stack.enter_context(serving(_health(frame, supervisor, worker, needs)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import uuid4
 
-from docmill.domain.errors import Transient
+from docmill.domain.errors import StoreDown
 from docmill.ports import Blobs, go_on
 from docmill.work.folder import Access
 
@@ -19,8 +19,8 @@ _STRIPES: Final = 16
 _LOOK: Final = 0.2  # seconds between looks whether a wait is still worth it
 
 
-class WrongBytes(Transient):
-    """The store gave other bytes than were put."""
+class WrongBytes(StoreDown):
+    """The store gave other bytes than were put: of one key or of all, which its probe tells."""
 
     code = "wrong_bytes"
 

@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries at a dependency
 _RELEASE_TRIES: Final = 3
+FREE_TRIES: Final = 10
 _FULL: Final = DiskFull("a child stumbled")
 
 
@@ -168,7 +169,7 @@ class Runner:
             case Unforeseen(error=Stopped() | LostClaim()):
                 return self._lost()
             case Unforeseen(error=error):
-                return self._failed(grip, self._judged(error))
+                return self._failed(grip, self._judged(grip.claim, error))
 
     def _committed(self, grip: Grip, product: Product) -> Outcome:
         began = time.monotonic()
@@ -220,17 +221,26 @@ class Runner:
         metrics.LEASES_LOST.labels(self._pool).inc()
         return Outcome.LOST
 
-    def _judged(self, error: Exception) -> Failure:
+    def _judged(self, claim: Claim, error: Exception) -> Failure:
         why = failure(error)
         if why.code == "internal":
             log.error("task_raised", exc_info=error)
         if isinstance(error, DependencyDown) and not self._breaker.confirms(error):
-            if isinstance(error, DatabaseDown):
-                return why  # what PostgreSQL refused or timed out is never the document's fault
-            return replace(why, outcome=Outcome.TRANSIENT)  # it answers us: one key, one moment
+            # What PostgreSQL refused or timed out is never the document's fault.
+            if isinstance(error, DatabaseDown) or self._may_doubt(claim):
+                return why
+            return replace(why, outcome=Outcome.TRANSIENT)  # it answers us: one key, too often
         if isinstance(error, StageFailed | ChildCrashed) and self._breaker.confirms(_FULL):
             return replace(why, outcome=Outcome.DEPENDENCY)  # its child could keep no file
         return why
+
+    def _may_doubt(self, claim: Claim) -> bool:
+        """Whether a dependency that answers our probe may still be to blame: it fails at times.
+
+        One bad key would fail for ever, so a task gets so many tries for nothing and no more.
+        """
+        outages = attempted(lambda: self._ledger.outages(claim))
+        return isinstance(outages, Unforeseen) or outages < FREE_TRIES
 
 
 def _pauses() -> Iterator[float]:

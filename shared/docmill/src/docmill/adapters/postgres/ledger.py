@@ -91,6 +91,11 @@ class PostgresLedger:
         document = self._database.run(lambda c: _fail(c, claim, failure, policy, jitter))
         self._ring(document)
 
+    def outages(self, claim: Claim) -> int:
+        """How many attempts of the claimed task ended by a dependency's fault."""
+        row = self._one("outages", {"task": claim.task})
+        return int(row["outages"]) if row else 0
+
     def release(self, claim: Claim) -> None:
         """Give the task back unspent. Twice is safe."""
         failure = Failure(outcome=Outcome.RELEASED, code="released")

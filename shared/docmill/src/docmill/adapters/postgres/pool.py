@@ -67,6 +67,7 @@ def _opened(settings: DatabaseSettings, name: str) -> Pool:
 
 def _pool(settings: DatabaseSettings, name: str) -> Pool:
     seconds = settings.database_statement_timeout_seconds.total_seconds()
+    silence = round(settings.database_silence_seconds.total_seconds() * 1000)
 
     def limit(connection: Connection) -> None:
         connection.patience = seconds + Connection.MARGIN
@@ -88,7 +89,7 @@ def _pool(settings: DatabaseSettings, name: str) -> Pool:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
-            "tcp_user_timeout": 20_000,
+            "tcp_user_timeout": silence,
             # jit costs tens of milliseconds on millisecond queries (measured)
             "options": f"-c statement_timeout={seconds * 1000:.0f} -c jit=off"
             " -c idle_in_transaction_session_timeout=30s",

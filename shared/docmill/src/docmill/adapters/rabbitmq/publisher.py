@@ -22,6 +22,7 @@ from docmill.domain.task import Hint, Pool
 from docmill.ops import metrics
 from docmill.ops.logging import logger
 from docmill.ops.middleware import Unforeseen, attempted
+from docmill.ops.settings import BrokerSettings
 
 log = logger(__name__)
 
@@ -32,9 +33,9 @@ class RabbitPublisher:
     """Publishes from any thread through a thread of its own; reconnects by itself."""
 
     def __init__(
-        self, url: str, *, ca_file: str | None = None, patience: timedelta = timedelta(seconds=5)
+        self, settings: BrokerSettings, *, patience: timedelta = timedelta(seconds=5)
     ) -> None:
-        self._parameters = parameters(url, name="docmill-dispatcher", ca_file=ca_file)
+        self._parameters = parameters(settings, name="docmill-dispatcher")
         self._connected: Callable[[], None] = lambda: None
         self._patience = patience.total_seconds()
         self._closed = threading.Event()

@@ -1,6 +1,7 @@
 """What dispatcher and workers must agree on: queues, their arguments, messages, connections."""
 
 import json
+import math
 import ssl
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from uuid import uuid4
 import pika
 
 from docmill.domain.task import Hint, Pool
+from docmill.ops.settings import BrokerSettings
 
 ACTOR: Final = "run"
 # A hint is only a wake-up: after two minutes the dispatcher has long sent it again. No dead-letter
@@ -19,9 +21,7 @@ QUEUE_ARGUMENTS: Final[Mapping[str, Any]] = {
     "x-message-ttl": 2 * 60 * 1000,  # ms
     "x-consumer-timeout": 2 * 60 * 60 * 1000,  # ms; a worker may wait for PostgreSQL with a hint
 }
-_HEARTBEAT: Final = 30  # seconds, as all below
-_BLOCKED: Final = 20
-_SOCKET: Final = 5
+_SOCKET: Final = 5  # seconds
 _STACK: Final = 10
 
 
@@ -44,18 +44,18 @@ def body(pool: Pool, hint: Hint) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode()
 
 
-def parameters(url: str, *, name: str, ca_file: str | None = None) -> pika.URLParameters:
+def parameters(settings: BrokerSettings, *, name: str) -> pika.URLParameters:
     """Return how to connect: pika's own defaults would wait for ever on a blocked connection.
 
-    Over amqps:// the server's certificate must be signed by one in `ca_file`, or by one that the
-    machine trusts, and bear the URL's host.
+    Over amqps:// the server's certificate must be signed by one in `rabbitmq_ca_file`, or by one
+    that the machine trusts, and bear the URL's host.
     """
-    made = pika.URLParameters(url)
+    made = pika.URLParameters(settings.rabbitmq_url)
     if made.ssl_options is not None:  # pika's (1.4) name no host, and then refuse every server
-        trusted = ssl.create_default_context(cafile=ca_file)
+        trusted = ssl.create_default_context(cafile=settings.rabbitmq_ca_file)
         made.ssl_options = pika.SSLOptions(trusted, made.host)
-    made.heartbeat = _HEARTBEAT
-    made.blocked_connection_timeout = _BLOCKED
+    made.heartbeat = math.ceil(settings.rabbitmq_heartbeat_seconds.total_seconds())
+    made.blocked_connection_timeout = settings.rabbitmq_blocked_seconds.total_seconds()
     made.socket_timeout = _SOCKET
     made.stack_timeout = _STACK
     made.client_properties = {"connection_name": name}

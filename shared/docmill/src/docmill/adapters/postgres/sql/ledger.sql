@@ -51,6 +51,9 @@ RETURNING task.token;
 SELECT kind, page, key, sha256, size, media_type FROM artifact
  WHERE document_id = %(document)s AND run = %(run)s AND kind = 'page' ORDER BY page;
 
+-- name: outages
+SELECT count(*) AS outages FROM attempt WHERE task_id = %(task)s AND outcome = 'dependency';
+
 -- name: finish_task
 -- The fence: no row when the token no longer holds.
 WITH finished AS (
