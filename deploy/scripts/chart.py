@@ -22,7 +22,7 @@ README: Final = CHART / "README.md"
 SCHEMA: Final = CHART / "values.schema.json"
 COPIES: Final = {
     "grafana/dashboards/*.json": "dashboards",
-    "prometheus/rules/*.yml": "rules",
+    "prometheus/rules/*.yaml": "rules",
     "postgresql/postgresql.conf": "postgresql",
     "rabbitmq/enabled_plugins": "rabbitmq",
     "rabbitmq/rabbitmq.conf": "rabbitmq",
@@ -61,8 +61,15 @@ def copies() -> dict[Path, Path]:
     return {
         CHART / "files" / folder / source.name: source
         for pattern, folder in COPIES.items()
-        for source in sorted((ROOT / "deploy").glob(pattern))
+        for source in _sources(pattern)
     }
+
+
+def _sources(pattern: str) -> list[Path]:
+    """What there is to copy; raise FileNotFoundError when it was renamed or is gone."""
+    if found := sorted((ROOT / "deploy").glob(pattern)):
+        return found
+    raise FileNotFoundError(f"deploy/{pattern}")
 
 
 def readme() -> str:

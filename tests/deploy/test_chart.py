@@ -342,6 +342,18 @@ def test_the_schema_knows_every_setting_of_every_service() -> None:
 
 
 # ── what else uses the same files ────────────────────────────────────────────────────────────────
+def test_rules_and_dashboards_are_the_ones_of_the_repository() -> None:
+    made = objects(EVERYTHING)
+    files = [*(ROOT / "deploy" / "prometheus" / "rules").iterdir()]
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    found = made["PrometheusRule", ""]["spec"]["groups"]
+    assert sorted(found, key=str) == sorted(groups, key=str)
+    assert groups
+    for file in (ROOT / "deploy" / "grafana" / "dashboards").iterdir():
+        board = made["ConfigMap", f"dashboard-{file.stem}"]["data"]
+        assert board == {file.name: file.read_text()}
+
+
 def test_examples_of_values_render() -> None:
     examples = sorted((CHART / "examples").glob("*.yaml"))
     assert examples
