@@ -28,12 +28,13 @@ COPIES: Final = {
     "rabbitmq/rabbitmq.conf": "rabbitmq",
     "seaweedfs/options": "seaweedfs",
 }
-# What the chart itself gives: whoever sets it too would break a probe or a route.
+# What the chart itself gives: whoever sets it too would break a probe, a route or a connection.
 _GIVEN: Final = frozenset({
     "DOCMILL_HOST",
     "DOCMILL_PORT",
     "DOCMILL_HEALTH_HOST",
     "DOCMILL_HEALTH_PORT",
+    "DOCMILL_RABBITMQ_CA_FILE",
 })
 _COMMENT: Final = re.compile(r" *# -- (.+)")
 _MORE: Final = re.compile(r" *# (.+)")
