@@ -22,18 +22,19 @@ README: Final = CHART / "README.md"
 SCHEMA: Final = CHART / "values.schema.json"
 COPIES: Final = {
     "grafana/dashboards/*.json": "dashboards",
-    "prometheus/rules/*.yml": "rules",
+    "prometheus/rules/*.yaml": "rules",
     "postgresql/postgresql.conf": "postgresql",
     "rabbitmq/enabled_plugins": "rabbitmq",
     "rabbitmq/rabbitmq.conf": "rabbitmq",
     "seaweedfs/options": "seaweedfs",
 }
-# What the chart itself gives: whoever sets it too would break a probe or a route.
+# What the chart itself gives: whoever sets it too would break a probe, a route or a connection.
 _GIVEN: Final = frozenset({
     "DOCMILL_HOST",
     "DOCMILL_PORT",
     "DOCMILL_HEALTH_HOST",
     "DOCMILL_HEALTH_PORT",
+    "DOCMILL_RABBITMQ_CA_FILE",
 })
 _COMMENT: Final = re.compile(r" *# -- (.+)")
 _MORE: Final = re.compile(r" *# (.+)")
@@ -61,8 +62,15 @@ def copies() -> dict[Path, Path]:
     return {
         CHART / "files" / folder / source.name: source
         for pattern, folder in COPIES.items()
-        for source in sorted((ROOT / "deploy").glob(pattern))
+        for source in _sources(pattern)
     }
+
+
+def _sources(pattern: str) -> list[Path]:
+    """What there is to copy; raise FileNotFoundError when it was renamed or is gone."""
+    if found := sorted((ROOT / "deploy").glob(pattern)):
+        return found
+    raise FileNotFoundError(f"deploy/{pattern}")
 
 
 def readme() -> str:

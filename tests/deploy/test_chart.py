@@ -238,16 +238,56 @@ def test_the_evaluations_stores_share_a_password_with_the_services() -> None:
     assert made["Secret", ""]["stringData"]["DOCMILL_S3_SECRET_KEY"] == password
 
 
-def test_a_ca_is_mounted_where_every_library_looks() -> None:
+def test_every_pod_has_the_ca_of_the_stores() -> None:
     for name, each in containers(objects(EVERYTHING)).items():
         if "docmill-client" in each["image"]:
             continue  # calls ingest inside the release
-        paths = {environment(each)[name] for name in
-                 ("PGSSLROOTCERT", "SSL_CERT_FILE", "AWS_CA_BUNDLE")}  # fmt: skip
-        assert paths == {"/etc/docmill/ca.crt"}, name
+        assert environment(each)["PGSSLROOTCERT"] == "/etc/docmill/ca.crt", name
         assert {"name": "certificates", "mountPath": "/etc/docmill", "readOnly": True} in each[
             "volumeMounts"
         ], name
+
+
+@pytest.mark.parametrize(
+    ("service", "trusting"),
+    {
+        "ingest": {"PGSSLROOTCERT", "DOCMILL_S3_CA_FILE"},
+        # nothing else believes it: webhooks go to hosts of the world
+        "notifier": {"PGSSLROOTCERT", "DOCMILL_RABBITMQ_CA_FILE"},
+        "ocr": {"PGSSLROOTCERT", "DOCMILL_RABBITMQ_CA_FILE", "DOCMILL_S3_CA_FILE"},
+    }.items(),
+)
+def test_the_ca_is_believed_about_a_services_own_stores_only(
+    service: str, trusting: set[str]
+) -> None:
+    known = environment(container(objects(EVERYTHING), service))
+    assert {name for name, value in known.items() if value == "/etc/docmill/ca.crt"} == trusting
+
+
+def test_encryption_is_asked_for_when_it_is_wanted() -> None:
+    def told(**s3: str) -> set[str]:
+        wanted = MANAGED | {"s3": MANAGED["s3"] | s3}
+        data: dict[str, str] = objects(wanted)["ConfigMap", ""]["data"]
+        return {f"{name}={value}" for name, value in data.items() if value in s3.values()}
+
+    names = ("DOCMILL_S3_ENCRYPTION", "DOCMILL_S3_KMS_KEY")
+    assert not objects(MANAGED)["ConfigMap", ""]["data"].keys() & {*names}
+    assert told(encryption="aws:kms", kmsKey="a-key") == {
+        "DOCMILL_S3_ENCRYPTION=aws:kms",
+        "DOCMILL_S3_KMS_KEY=a-key",
+    }
+
+
+def test_the_scheduler_alone_may_have_the_key_that_deletes() -> None:
+    made = objects(MANAGED | {"secret": MANAGED["secret"] | {"scheduler": "docmill-deletes"}})
+    holders = {
+        service
+        for service in SERVICES
+        if "docmill-deletes:DOCMILL_S3_SECRET_KEY" in environment(container(made, service)).values()
+    }
+    assert holders == {"scheduler"}
+    database = environment(container(made, "scheduler"))["DOCMILL_DATABASE_URL"]
+    assert database == "docmill-stores:DOCMILL_DATABASE_URL"
 
 
 # ── the migration ────────────────────────────────────────────────────────────────────────────────
@@ -319,6 +359,8 @@ def test_nobody_is_believed_about_addresses_without_an_ingress() -> None:
         ({"settings": {"DOCMILL_DATABASE_URL": "x"}}, "'DOCMILL_DATABASE_URL'"),
         ({"image": {"tag": "latest"}}, "image/tag"),
         ({"evaluation": {"postgresql": {"image": "postgres"}}}, "evaluation/postgresql/image"),
+        ({"s3": {"encryption": "sse"}}, "s3/encryption"),
+        ({"s3": {"encryption": "AES256", "kmsKey": "a-key"}}, "s3/encryption"),
         ({"secret": {"existing": ""}}, "secret.databaseUrl is not set"),
         ({"s3": {"endpoint": ""}}, "s3.endpoint is not set"),
         ({"ingress": {"enabled": True}}, "ingress.host is not set"),
@@ -342,6 +384,18 @@ def test_the_schema_knows_every_setting_of_every_service() -> None:
 
 
 # ── what else uses the same files ────────────────────────────────────────────────────────────────
+def test_rules_and_dashboards_are_the_ones_of_the_repository() -> None:
+    made = objects(EVERYTHING)
+    files = [*(ROOT / "deploy" / "prometheus" / "rules").iterdir()]
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    found = made["PrometheusRule", ""]["spec"]["groups"]
+    assert sorted(found, key=str) == sorted(groups, key=str)
+    assert groups
+    for file in (ROOT / "deploy" / "grafana" / "dashboards").iterdir():
+        board = made["ConfigMap", f"dashboard-{file.stem}"]["data"]
+        assert board == {file.name: file.read_text()}
+
+
 def test_examples_of_values_render() -> None:
     examples = sorted((CHART / "examples").glob("*.yaml"))
     assert examples

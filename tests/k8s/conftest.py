@@ -41,7 +41,13 @@ def tell(request: pytest.FixtureRequest) -> Tell:
 
 
 @pytest.fixture(scope="session")
-def release() -> Iterator[str]:
+def images() -> None:
+    """The images are there, with podman and for the node."""
+    node.prepare()
+
+
+@pytest.fixture(scope="session")
+def release(images: None) -> Iterator[str]:
     """The release as installed once; its name."""
     with node.node():
         node.install()

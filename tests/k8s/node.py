@@ -26,13 +26,15 @@ class Failed(Exception):
 def environment() -> dict[str, str]:
     return {
         **os.environ,
+        "CONTAINERS_CONF": str(CACHE / "podman" / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(CACHE / "podman" / "storage.conf"),
         "KUBECONFIG": str(FOLDER / "admin.conf"),
         "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
     }
 
 
 def run(*command: object, timeout: float = 900) -> str:
-    """Run a command with the node's kubectl and helm; raise Failed."""
+    """Run a command with the node's kubectl and helm, and podman with its images; raise Failed."""
     done = subprocess.run(
         [str(part) for part in command],
         env=environment(),
@@ -138,7 +140,6 @@ def frozen(component: str) -> Iterator[None]:
 def node() -> Iterator[None]:
     """Run the node for the length of a block; what an earlier run left is taken away first."""
     down()
-    subprocess.run([str(HERE / "prepare.sh"), str(CACHE)], check=True)
     try:
         run(
             HERE / "node" / "up.sh",
@@ -147,6 +148,11 @@ def node() -> Iterator[None]:
         yield
     finally:
         down()
+
+
+def prepare() -> None:
+    """Make the node's programs and the images, unless the cache has them."""
+    subprocess.run([str(HERE / "prepare.sh"), str(CACHE)], check=True)
 
 
 def down() -> None:

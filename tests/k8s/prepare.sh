@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 readonly CACHE=${1:?folder of the cache}
 readonly SERVICES=(ingest dispatcher validator ocr thumbnailer notifier scheduler client)
 readonly PACKAGES=(
-  podman buildah runc conmon netavark aardvark-dns containernetworking-plugins debootstrap dpkg-dev make
+  podman buildah catatonit runc conmon netavark aardvark-dns containernetworking-plugins debootstrap dpkg-dev make
   openssl etcd-server containerd conntrack dnsmasq-base iptables iproute2
 )
 readonly STORES=(postgresql rabbitmq s3)
@@ -75,7 +75,8 @@ build_images() {
   done
   for service in "${SERVICES[@]}"; do derive "$service" next tests/k8s/next; done
   derive ingest bad-migration tests/k8s/broken
-  podman pod create --name docmill-pause >/dev/null && podman pod rm docmill-pause >/dev/null
+  podman pod create --name docmill-pause >/dev/null
+  podman pod rm docmill-pause >/dev/null
   podman tag "$(podman images -q localhost/podman-pause | head -n 1)" localhost/docmill-pause:1
 }
 

@@ -8,8 +8,8 @@ securityContext:
   {{- include "docmill.containerSecurity" $root | nindent 2 }}
 env:
   {{- $stores := ternary (list "postgresql" "s3") (list "postgresql") $root.Values.evaluation.enabled }}
-  {{- include "docmill.secrets" (list (index . 1) $stores) | nindent 2 }}
-  {{- include "docmill.certificateEnvironment" $root | nindent 2 }}
+  {{- include "docmill.secrets" (list (index . 1) $stores "") | nindent 2 }}
+  {{- include "docmill.certificateEnvironment" (list $root $stores) | nindent 2 }}
   {{- range $name, $value := include "docmill.storeSettings" $root | fromYaml }}
   - name: {{ $name }}
     value: {{ $value | quote }}

@@ -39,23 +39,29 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* The ways to these stores. Takes a list: the Secret's name, stores. */}}
+{{/* The ways to these stores. Takes a list: the Secret's name, stores, the name of another for S3 or "". */}}
 {{- define "docmill.secrets" -}}
-{{- $secret := index . 0 -}}
 {{- $names := include "docmill.storeSecrets" $ | fromYaml -}}
-{{- range index . 1 }}
-{{- range get $names . }}
+{{- $common := index . 0 -}}
+{{- $ofS3 := default $common (index . 2) -}}
+{{- range $store := index . 1 }}
+{{- $secret := ternary $ofS3 $common (eq $store "s3") }}
+{{- range get $names $store }}
 - name: {{ . }}
   valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ . }}}}
 {{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* The CA of the stores, where libpq, OpenSSL and boto3 look for it. */}}
+{{/*
+The CA of these stores, and of nothing else: webhooks are checked by the system's. Takes a list: root,
+stores.
+*/}}
 {{- define "docmill.certificateEnvironment" -}}
-{{- if .Values.certificates.configMap }}
-{{- range list "PGSSLROOTCERT" "SSL_CERT_FILE" "AWS_CA_BUNDLE" }}
-- name: {{ . }}
+{{- $names := include "docmill.storeCertificates" $ | fromYaml -}}
+{{- if (index . 0).Values.certificates.configMap }}
+{{- range index . 1 }}
+- name: {{ get $names . }}
   value: /etc/docmill/ca.crt
 {{- end }}
 {{- end }}

@@ -35,6 +35,13 @@ rabbitmq: [DOCMILL_RABBITMQ_URL]
 s3: [DOCMILL_S3_ACCESS_KEY, DOCMILL_S3_SECRET_KEY]
 {{- end -}}
 
+{{/* What tells a service of each store's CA; PostgreSQL's is libpq's own variable. */}}
+{{- define "docmill.storeCertificates" -}}
+postgresql: PGSSLROOTCERT
+rabbitmq: DOCMILL_RABBITMQ_CA_FILE
+s3: DOCMILL_S3_CA_FILE
+{{- end -}}
+
 {{/*
 Seconds between SIGTERM and SIGKILL: what the service takes to leave, the pause before it is told, and
 15 s for late commits. Takes a list: root, service, traits.

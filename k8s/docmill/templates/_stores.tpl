@@ -4,6 +4,12 @@
 DOCMILL_S3_ENDPOINT: {{ ternary (printf "http://%s:8333" (include "docmill.componentName" (list . "s3"))) .Values.s3.endpoint .Values.evaluation.enabled | quote }}
 DOCMILL_S3_BUCKET: {{ .Values.s3.bucket | quote }}
 DOCMILL_S3_REGION: {{ .Values.s3.region | quote }}
+{{- with .Values.s3.encryption }}
+DOCMILL_S3_ENCRYPTION: {{ . | quote }}
+{{- end }}
+{{- with .Values.s3.kmsKey }}
+DOCMILL_S3_KMS_KEY: {{ . | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* The secret settings by name; nothing when they are in a Secret of the operator's. */}}

@@ -50,12 +50,14 @@ SELECT coalesce((SELECT sum(size) FROM document
        > t.max_storage_bytes AS yes FROM tenant t WHERE t.id = %(tenant)s;
 
 -- name: insert_document
+-- Answers as settle.sql's lock_document: nobody else has the row yet.
 INSERT INTO document (id, tenant_id, version, name, declared_type, size, sha256, key, priority,
        metadata, correlation, api_key, retention, batch_id)
 VALUES (%(document)s, %(tenant)s, 0, %(name)s, %(declared_type)s, %(size)s, %(sha256)s, %(key)s,
        %(priority)s, %(metadata)s, %(correlation)s, %(api_key)s, %(retention)s,
        (SELECT id FROM batch WHERE id = %(batch)s AND tenant_id = %(tenant)s))
-RETURNING *;
+RETURNING id, tenant_id, state, version, run, settled_run, name, media_type, priority, metadata, correlation,
+       pages, failure_code, failure_detail, accepted_at, batch_id, held_reason;
 
 -- name: insert_run
 INSERT INTO run (document_id, number, options, plan, reason)

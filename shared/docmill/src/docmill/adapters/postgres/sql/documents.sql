@@ -2,7 +2,10 @@
 
 -- name: documents
 -- Documents with their current run's options and progress; what follows says which of them.
-SELECT d.*, r.options, progress.*
+SELECT d.id, d.tenant_id, d.state, d.version, d.run, d.settled_run, d.name, d.declared_type, d.media_type,
+       d.size, d.sha256, d.key, d.priority, d.metadata, d.correlation, d.pages, d.failure_code,
+       d.failure_detail, d.accepted_at, d.changed_at, d.settled_at, d.expires_at, d.batch_id,
+       d.held_reason, r.options, progress.pages_done, progress.pages_failed, progress.hold_reason
   FROM document AS d
   LEFT JOIN run AS r ON r.document_id = d.id AND r.number = d.run
  CROSS JOIN LATERAL (

@@ -1,7 +1,9 @@
 -- name: lock_document
 -- The first statement of every transaction that ends or creates tasks, outputs or events of a
 -- document. A statement of its own: what follows then sees what the last holder committed.
-SELECT * FROM document WHERE id = %(document)s FOR NO KEY UPDATE;
+SELECT id, tenant_id, state, version, run, settled_run, name, media_type, priority, metadata, correlation,
+       pages, failure_code, failure_detail, accepted_at, batch_id, held_reason
+  FROM document WHERE id = %(document)s FOR NO KEY UPDATE;
 
 -- name: tally
 -- What has become of a run's gating tasks. Only ever after lock_document, never joined with it.

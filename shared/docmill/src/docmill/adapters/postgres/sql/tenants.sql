@@ -22,23 +22,29 @@ UPDATE tenant
 RETURNING id
 
 -- name: tenant
-SELECT * FROM tenant WHERE id = %(id)s
+SELECT id, name, state, weight, max_running, max_file_bytes, max_pages, max_storage_bytes, retention,
+       max_retention, partial_results, starts_per_second
+  FROM tenant WHERE id = %(id)s
 
 -- name: tenants
-SELECT * FROM tenant ORDER BY id
+SELECT id, name, state, weight, max_running, max_file_bytes, max_pages, max_storage_bytes, retention,
+       max_retention, partial_results, starts_per_second
+  FROM tenant ORDER BY id
 
 -- name: add_key
 INSERT INTO api_key (id, tenant_id, name, scope, hash, expires_at)
 VALUES (%(id)s, %(tenant)s, %(name)s, %(scope)s, %(hash)s, %(expires_at)s)
-RETURNING *
+RETURNING id, tenant_id, name, scope, hash, created_at, expires_at, revoked_at
 
 -- name: key
 -- `ended`: it opens nothing any more.
-SELECT *, revoked_at IS NOT NULL OR coalesce(expires_at <= now(), false) AS ended
+SELECT id, tenant_id, name, scope, hash, created_at, expires_at, revoked_at,
+       revoked_at IS NOT NULL OR coalesce(expires_at <= now(), false) AS ended
   FROM api_key WHERE id = %(id)s
 
 -- name: keys
-SELECT * FROM api_key
+SELECT id, tenant_id, name, scope, hash, created_at, expires_at, revoked_at
+  FROM api_key
  WHERE %(tenant)s::text IS NULL OR tenant_id = %(tenant)s
  ORDER BY tenant_id, created_at, id
 
@@ -52,12 +58,14 @@ RETURNING id
 -- Lets a rotated key live on for the grace time at most; never lengthens its life.
 UPDATE api_key SET expires_at = least(expires_at, now() + %(grace)s::interval)
  WHERE id = %(id)s
-RETURNING *
+RETURNING id, tenant_id, name, scope, hash, created_at, expires_at, revoked_at
 
 -- name: credential
 -- Everything that authenticating needs, in one read.
 SELECT k.id AS key_id, k.tenant_id AS key_tenant, k.name AS key_name, k.scope, k.hash,
-       k.created_at AS key_created_at, k.expires_at, k.revoked_at, t.*
+       k.created_at AS key_created_at, k.expires_at, k.revoked_at,
+       t.id, t.name, t.state, t.weight, t.max_running, t.max_file_bytes, t.max_pages,
+       t.max_storage_bytes, t.retention, t.max_retention, t.partial_results, t.starts_per_second
   FROM api_key AS k
   JOIN tenant AS t ON t.id = k.tenant_id
  WHERE k.id = %(id)s
