@@ -9,7 +9,8 @@ from typing import Final
 
 from docmill.domain.plan import Plan, PlannedPage, Source
 from docmill.domain.rendering import read_page
-from docmill.testing.children import Keeper, keeper, unhurried
+from docmill.ports import go_on
+from docmill.testing.children import Keeper, keeper
 from docmill_ocr import tessdata
 
 PLAN: Final = Plan(
@@ -37,7 +38,7 @@ def read(made: Keeper, page: Path) -> dict[str, object]:
         made.job(child, page.name), plan=PLAN.as_json(), limits={"max_pixels": 600_000_000}
     )
     job.original.write_bytes(page.read_bytes())
-    outcome = child.run(job, within=timedelta(minutes=2), check=unhurried)
+    outcome = child.run(job, within=timedelta(minutes=2), check=go_on)
     return {"text": read_page(outcome.made[0].path.read_bytes()).text, "missing": missing}
 
 
