@@ -24,6 +24,7 @@ for task in $(tasks); do "${CTR[@]}" task kill -s 9 "$task"; done
 for task in $(tasks); do "${CTR[@]}" task rm -f "$task"; done >/dev/null 2>&1
 stop containerd
 grep -o " $PWD/[^ ]*" /proc/mounts | sort -r | xargs -r umount -l
+find /sys/fs/cgroup -depth -type d -path "*/kubepods*" -exec rmdir {} + 2>/dev/null
 ip netns del docmill-node
 ip link del docmill-k8s 2>/dev/null
 ip route del 10.198.0.0/16 2>/dev/null
