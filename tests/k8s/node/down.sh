@@ -4,14 +4,17 @@ set -uo pipefail
 cd "$1" || exit 0
 readonly CTR=(ctr -a "$PWD/containerd.sock" -n k8s.io)
 
+# Each with its children; what is not gone in ten seconds (the API server waits for its watchers) is killed.
 stop() {
-  local name
+  local name pid
   for name in "$@"; do
-    [ ! -f "$name.pid" ] || kill "$(cat "$name.pid")" 2>/dev/null
+    [ ! -f "$name.pid" ] || kill -- "-$(cat "$name.pid")" 2>/dev/null
   done
   for name in "$@"; do
-    [ ! -f "$name.pid" ] || timeout 10 tail --pid="$(cat "$name.pid")" -f /dev/null
-    rm -f "$name.pid"
+    [ -f "$name.pid" ] || continue
+    pid=$(cat "$name.pid")
+    timeout 10 tail --pid="$pid" -f /dev/null || kill -9 -- "-$pid" 2>/dev/null
+    rm "$name.pid"
   done
 }
 
