@@ -4,14 +4,17 @@ set -uo pipefail
 cd "$1" || exit 0
 readonly CTR=(ctr -a "$PWD/containerd.sock" -n k8s.io)
 
+# Each with its children; what is not gone in ten seconds (the API server waits for its watchers) is killed.
 stop() {
-  local name
+  local name pid
   for name in "$@"; do
-    [ ! -f "$name.pid" ] || kill "$(cat "$name.pid")" 2>/dev/null
+    [ ! -f "$name.pid" ] || kill -- "-$(cat "$name.pid")" 2>/dev/null
   done
   for name in "$@"; do
-    [ ! -f "$name.pid" ] || timeout 10 tail --pid="$(cat "$name.pid")" -f /dev/null
-    rm -f "$name.pid"
+    [ -f "$name.pid" ] || continue
+    pid=$(cat "$name.pid")
+    timeout 10 tail --pid="$pid" -f /dev/null || kill -9 -- "-$pid" 2>/dev/null
+    rm "$name.pid"
   done
 }
 
@@ -24,6 +27,7 @@ for task in $(tasks); do "${CTR[@]}" task kill -s 9 "$task"; done
 for task in $(tasks); do "${CTR[@]}" task rm -f "$task"; done >/dev/null 2>&1
 stop containerd
 grep -o " $PWD/[^ ]*" /proc/mounts | sort -r | xargs -r umount -l
+find /sys/fs/cgroup -depth -type d -path "*/kubepods*" -exec rmdir {} + 2>/dev/null
 ip netns del docmill-node
 ip link del docmill-k8s 2>/dev/null
 ip route del 10.198.0.0/16 2>/dev/null
