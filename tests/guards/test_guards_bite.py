@@ -43,8 +43,8 @@ GUARDS = [
     Guard(
         "the last-task lock",
         f"{POSTGRES}/sql/settle.sql",
-        "SELECT * FROM document WHERE id = %(document)s FOR NO KEY UPDATE",
-        "SELECT * FROM document WHERE id = %(document)s",
+        "FROM document WHERE id = %(document)s FOR NO KEY UPDATE",
+        "FROM document WHERE id = %(document)s",
         "tests/integration/test_ledger_races.py::test_the_last_pages_together_make_exactly_one_assemble",
     ),
     Guard(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
-CACHE: Final = Path(os.environ.get("DOCMILL_K8S_CACHE", "/var/tmp/docmill-cache"))
+CACHE: Final = Path(os.environ.get("DOCMILL_TEST_K8S_CACHE", "/var/tmp/docmill-cache"))
 FOLDER: Final = Path("/var/tmp/docmill-k8s-node")
 PROGRAMS: Final = str(Path(sys.executable).parent)
 RELEASE: Final = "docmill"

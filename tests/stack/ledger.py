@@ -130,9 +130,12 @@ class Desk:
             yield
 
     def expire(self, document: UUID) -> None:
-        """Let the document's retention be over, if it has ended, and expire it."""
-        past = "UPDATE document SET expires_at = now() WHERE id = %(id)s AND expires_at IS NOT NULL"
-        self.do(past, {"id": document})
+        """Let the retention of a document that has ended, and that nobody holds, be over."""
+        self.do(
+            "UPDATE document SET expires_at = now()"
+            " WHERE id = %(id)s AND expires_at IS NOT NULL AND held_at IS NULL",
+            {"id": document},
+        )
         PostgresRetention(self.database).expire(document)
 
     def document(self, document: UUID) -> Row:

@@ -1,0 +1,54 @@
+"""What a child left behind is removed, and nothing else."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from docmill.work import folder
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A directory that is not the child's, with a file in it."""
+    made = tmp_path / "outside"
+    made.mkdir(mode=0o500)
+    return made
+
+
+def test_a_link_is_removed_and_what_it_points_to_stays(tmp_path: Path, outside: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(outside)
+    folder.remove(link)
+    assert outside.is_dir()
+    assert not link.is_symlink()
+
+
+def test_removing_twice_is_safe(tmp_path: Path) -> None:
+    file, tree = tmp_path / "file", tmp_path / "tree"
+    file.touch()
+    (tree / "inner").mkdir(parents=True)
+    for _ in range(2):
+        folder.remove(file)
+        folder.remove(tree)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_child_closed_is_opened_first_but_never_through_a_link(
+    tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)  # the child's own user: no longer root
+    seen: list[int] = []
+    monkeypatch.setattr("shutil.rmtree", lambda path, **_: seen.append(mode(path / "closed")))
+    tree = tmp_path / "tree"
+    (tree / "closed").mkdir(parents=True)
+    (tree / "file").touch(mode=0o400)
+    (tree / "link").symlink_to(outside)
+    (tree / "closed").chmod(0)
+    folder.remove(tree)
+    assert seen == [0o700]
+    assert (mode(tree / "file"), mode(outside)) == (0o400, 0o500)
