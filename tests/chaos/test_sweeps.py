@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tests.chaos.trial import Trial, scenario
-from tests.stack.faults.sweep import SWEPT, sweeps_racing
+from tests.stack.faults.sweep import sweeps_racing
 from tests.stack.proxy import slow
 from tests.stack.wait import until
 
@@ -26,7 +26,7 @@ def test_sweeps_take_nothing_that_is_still_on_its_way(trial: Trial) -> None:
         way.spoiling(slow(100_000)),
         trial.uploading() as accepted,
     ):
-        until(lambda: len(accepted) >= 4 and trial.inspect.count(SWEPT), within=120)
+        until(lambda: len(accepted) >= 4 and toll.hits, within=120)
     trial.struck(toll.hits, toll.what)
     trial.mended()
     trial.all_ready(documents + accepted)

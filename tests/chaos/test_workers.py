@@ -60,12 +60,16 @@ def pages_read(trial: Trial) -> int:
 def test_a_worker_killed_a_hundred_times(trial: Trial) -> None:
     ocr, draw, documents = trial.stack.services["ocr"], Random("kills"), trial.upload(8)
     waiting = "SELECT count(*) FROM task WHERE stage = 'recognise' AND ended_at IS NULL"
+
+    def busy(token: int, enough: int) -> int:
+        if trial.inspect.count(waiting) < 8:  # or all that is left may be pages that run alone
+            documents.extend(trial.upload(4))
+        return busy_after(trial, token, enough)
+
     for _ in range(KILLS):
-        if trial.inspect.count(waiting) < 8:
-            documents += trial.upload(4)
-        token, enough = newest_token(trial), pages_read(trial) + draw.randint(1, 3)
+        after = newest_token(trial), pages_read(trial) + draw.randint(1, 3)
         ocr.start()
-        trial.struck(until(partial(busy_after, trial, token, enough), within=120))
+        trial.struck(until(partial(busy, *after), within=120))
         ocr.kill()
     ocr.start()
     trial.mended()
