@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from docmill.domain.errors import BrokerDown, DatabaseDown, LostClaim
+from docmill.domain.rejection import MissingOriginal
 from docmill.domain.task import Claim, Failure, Hint, Outcome, Pool
-from docmill.ports import Beat, Ledger, Product, Workers
+from docmill.ports import Beat, Ledger, Product, Workers, go_on
 from docmill.work.breaker import Breaker
 from docmill.work.broker import NotNow
+from docmill.work.childbench import ChildBench
 from docmill.work.failure import ChildUnfit, Stop
 from docmill.work.grip import Grip
 from docmill.work.runner import FREE_TRIES, Runner
@@ -238,3 +241,17 @@ def test_a_ledger_that_cannot_count_outages_spends_nothing() -> None:
     book = Book({"outages": [DatabaseDown("gone")]}, outage_count=FREE_TRIES)
     runner(book, Seat(raising(BrokerDown("no"))))(HINT)
     assert [why.outcome for why in book.failures] == [Outcome.DEPENDENCY]
+
+
+def test_a_bug_fails_the_task_under_a_code_of_its_own() -> None:
+    book = Book()
+    runner(book, Seat(raising(RuntimeError("a bug"))))(HINT)
+    assert [why.code for why in book.failures] == ["internal"]
+
+
+def test_a_claim_of_what_has_been_erased_is_the_documents_trouble(tmp_path: Path) -> None:
+    bench = ChildBench.__new__(ChildBench)  # it asks nobody for this
+    with pytest.raises(MissingOriginal):
+        bench._give_original(replace(CLAIM, key=None), tmp_path / "original", go_on)
+    with pytest.raises(MissingOriginal):
+        bench._put(replace(CLAIM, document=None), [], go_on)
