@@ -77,10 +77,10 @@ def test_hints_that_are_doubled_late_or_unknown(trial: Trial) -> None:
     trial.struck(len(rows))
     hints = repeated((row["id"], row["dispatch"], row["pool"]) for row in rows)
     rubbish = [each for pool in Pool for each in undecodable(pool)]
-    published(trial.stack, hints + rubbish + hints[::-1])
+    published(trial.stack.rabbitmq.url(), hints + rubbish + hints[::-1])
     trial.mended()
     trial.all_ready(documents)
-    published(trial.stack, hints)  # as late as can be: their tasks have ended
+    published(trial.stack.rabbitmq.url(), hints)  # as late as can be: their tasks have ended
     trial.all_ready(trial.upload(1))  # what came before it in the queues has been looked at
     trial.inspect.assert_each_ended_once(documents)
     trial.spent_nothing()

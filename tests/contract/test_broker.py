@@ -13,11 +13,12 @@ import pika
 import pytest
 from dramatiq.message import Message
 
-from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS, body, declare, parameters
+from docmill.adapters.rabbitmq.topology import QUEUE_ARGUMENTS, body, parameters
 from docmill.domain.task import Hint, Pool
 from docmill.ops.settings import BrokerSettings
 from docmill.work import broker
 from docmill.work.broker import NotNow
+from tests.stack.hints import publish
 from tests.stack.wait import until
 
 POOL = Pool.OCR
@@ -27,7 +28,7 @@ POOL = Pool.OCR
 def consuming(
     url: str, run: Callable[[Hint], None], *, slots: int = 1, name: str = "test"
 ) -> Iterator[dramatiq.Worker]:
-    publish(url)  # a queue that two declare at once confirms what it drops
+    publish(url, POOL)  # a queue that two declare at once confirms what it drops
     worker = broker.worker(
         POOL, parameters(BrokerSettings(rabbitmq_url=url), name=name), slots=slots, run=run
     )
@@ -36,17 +37,6 @@ def consuming(
         yield worker
     finally:
         worker.stop(timeout=5000)
-
-
-def publish(url: str, *hints: Hint) -> None:
-    with pika.BlockingConnection(
-        parameters(BrokerSettings(rabbitmq_url=url), name="publisher")
-    ) as connection:
-        channel = connection.channel()
-        declare(channel, POOL)
-        channel.confirm_delivery()
-        for hint in hints:
-            channel.basic_publish("", POOL.queue, body(POOL, hint))
 
 
 class Node:
@@ -104,7 +94,7 @@ def test_a_hint_is_encoded_as_dramatiq_decodes_it() -> None:
 
 
 def test_rabbitmq_takes_every_argument_of_the_queue(node: Node) -> None:
-    publish(node.url)
+    publish(node.url, POOL)
     queue = until(lambda: node.get("/queues/{vhost}"))[0]
     assert queue["type"] == "quorum"
     assert queue["arguments"] == dict(QUEUE_ARGUMENTS)
@@ -125,7 +115,7 @@ def test_only_the_pools_one_queue_is_declared(node: Node) -> None:
 def test_a_hint_reaches_run_and_is_acknowledged(node: Node) -> None:
     seen: list[Hint] = []
     with consuming(node.url, seen.append):
-        publish(node.url, Hint(1, 1), Hint(2, 5))
+        publish(node.url, POOL, Hint(1, 1), Hint(2, 5))
         until(lambda: len(seen) == 2)
     assert seen == [Hint(1, 1), Hint(2, 5)]
     until(lambda: node.ready() == 0)  # the node counts a moment later
@@ -139,7 +129,7 @@ def test_a_run_that_raises_is_acknowledged_for_the_ledger_knows_better(node: Nod
         raise RuntimeError("a bug")
 
     with consuming(node.url, fail):
-        publish(node.url, Hint(1, 1))
+        publish(node.url, POOL, Hint(1, 1))
         until(lambda: seen)
     until(lambda: node.ready() == 0)  # the node counts a moment later
 
@@ -151,7 +141,7 @@ def test_a_hint_at_the_wrong_time_goes_to_another_worker(node: Node) -> None:
         refused.set()
         raise NotNow
 
-    publish(node.url, Hint(1, 1))
+    publish(node.url, POOL, Hint(1, 1))
     with consuming(node.url, refuse):
         assert refused.wait(10)
     with consuming(node.url, lambda _: taken.set()):
@@ -161,7 +151,7 @@ def test_a_hint_at_the_wrong_time_goes_to_another_worker(node: Node) -> None:
 def test_a_process_holds_no_more_hints_than_it_has_slots(node: Node) -> None:
     go = threading.Event()
     with consuming(node.url, lambda _: (go.wait(20), None)[1], slots=2) as worker:
-        publish(node.url, *(Hint(task, 1) for task in range(5)))
+        publish(node.url, POOL, *(Hint(task, 1) for task in range(5)))
         until(lambda: node.ready() == 3)
         assert worker.queue_prefetch == 2
         go.set()
@@ -176,10 +166,10 @@ def test_a_stale_acknowledgement_removes_no_other_hint(node: Node) -> None:
         assert runs[-1].wait(30)
 
     with consuming(node.url, run) as worker:
-        publish(node.url, Hint(1, 1))
+        publish(node.url, POOL, Hint(1, 1))
         until(lambda: len(runs) == 1)
         until(node.drop_connections)
-        publish(node.url, Hint(2, 1))
+        publish(node.url, POOL, Hint(2, 1))
         until(lambda: node.ready() == 1, within=40)  # the new connection holds the other one
         runs[0].set()  # done over the old connection
         until(lambda: len(runs) == 2)
@@ -196,7 +186,7 @@ def test_a_deleted_queue_comes_back_by_itself(node: Node) -> None:
         until(node.queues)
         node.delete_queue()
         until(node.queues, within=20)
-        publish(node.url, Hint(1, 1))
+        publish(node.url, POOL, Hint(1, 1))
         until(lambda: seen, within=20)
 
 
@@ -210,7 +200,7 @@ def test_an_unknown_message_is_dropped(node: Node) -> None:
             channel.basic_publish("", POOL.queue, b"\x00 no JSON")
             stranger = {**json.loads(body(POOL, Hint(9, 9))), "actor_name": "nobody"}
             channel.basic_publish("", POOL.queue, json.dumps(stranger).encode())
-        publish(node.url, Hint(1, 1))
+        publish(node.url, POOL, Hint(1, 1))
         until(lambda: seen)
     until(lambda: node.ready() == 0)  # the node counts a moment later
 

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
-import pika
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from docmill.adapters.postgres.audit import PostgresAudit
-from docmill.adapters.rabbitmq.topology import body, declare, parameters
+from docmill.adapters.rabbitmq.topology import parameters
 from docmill.domain.task import Hint, Pool
 from docmill.ops.settings import BrokerSettings
 from docmill.work import broker
+from tests.stack.hints import publish
 from tests.stack.ledger import desk
 from tests.stack.mill import Paper, mill, results
 from tests.stack.properties import tried
@@ -88,17 +88,6 @@ class Shift:
             self.done[worker] += 1
 
 
-def published(url: str, jobs: int) -> None:
-    with pika.BlockingConnection(
-        parameters(BrokerSettings(rabbitmq_url=url), name="publisher")
-    ) as connection:
-        channel = connection.channel()
-        declare(channel, Pool.OCR)
-        channel.confirm_delivery()
-        for job in range(jobs):
-            channel.basic_publish("", Pool.OCR.queue, body(Pool.OCR, Hint(job, 1)))
-
-
 @contextmanager
 def crew(url: str, shift: Shift, workers: int, slots: int) -> Iterator[None]:
     """Have so many equal workers consume the one queue."""
@@ -127,7 +116,7 @@ def test_of_equal_workers_none_has_a_second_job_before_each_has_its_first(
 ) -> None:
     """The bound: of equal jobs each has its share exactly, whoever came to the queue first."""
     shift = Shift(workers * slots)
-    published(rabbitmq_url, workers * slots * jobs)
+    publish(rabbitmq_url, Pool.OCR, *(Hint(job, 1) for job in range(workers * slots * jobs)))
     with crew(rabbitmq_url, shift, workers, slots):
         until(lambda: shift.done.total() == workers * slots * jobs or shift.broken)
     assert shift.done == dict.fromkeys(map(str, range(workers)), slots * jobs)

@@ -12,13 +12,12 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import pika
 import pytest
 
-from docmill.adapters.rabbitmq.topology import body, declare, parameters
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.domain.task import Pool
-from docmill.ops.settings import BrokerSettings, StoreSettings
+from docmill.ops.settings import StoreSettings
+from tests.stack.hints import publish
 from tests.stack.ledger import Desk, desk, product
 from tests.stack.measure import measured
 from tests.stack.wait import until
@@ -124,13 +123,7 @@ def accept(ledger: Desk, store: StoreSettings, behaviour: str, folder: Path) -> 
 
 def hint(ledger: Desk, url: str) -> None:
     """Be the dispatcher for a moment."""
-    with pika.BlockingConnection(
-        parameters(BrokerSettings(rabbitmq_url=url), name="dispatcher")
-    ) as connection:
-        channel = connection.channel()
-        declare(channel, Pool.OCR)
-        for dispatched in ledger.pick(Pool.OCR):
-            channel.basic_publish("", Pool.OCR.queue, body(Pool.OCR, dispatched.hint))
+    publish(url, Pool.OCR, *(dispatched.hint for dispatched in ledger.pick(Pool.OCR)))
 
 
 def test_a_hint_is_worked_off_and_the_worker_is_known(

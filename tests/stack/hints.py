@@ -1,4 +1,4 @@
-"""Messages in the workers' queues that no dispatcher would publish so."""
+"""Messages put into the workers' queues without a dispatcher, or as none would publish them."""
 
 import json
 from collections.abc import Iterable
@@ -9,8 +9,9 @@ import pika
 import psycopg
 
 from deploy.local.stack import Stack
-from docmill.adapters.rabbitmq.topology import body, declare
+from docmill.adapters.rabbitmq.topology import body, declare, parameters
 from docmill.domain.task import Hint, Pool
+from docmill.ops.settings import BrokerSettings
 
 TIMES: Final = 5  # how often each hint comes again
 SOME: Final[LiteralString] = "SELECT id, dispatch, pool FROM task ORDER BY random() LIMIT 40"
@@ -20,14 +21,21 @@ HUGE: Final = 10**30  # no task's, for it is no bigint
 Message = tuple[Pool, bytes]
 
 
-def published(stack: Stack, messages: Iterable[Message]) -> None:
-    """Put messages into the queues as they are."""
-    with pika.BlockingConnection(pika.URLParameters(stack.rabbitmq.url())) as connection:
+def published(url: str, messages: Iterable[Message], pools: Iterable[Pool] = Pool) -> None:
+    """Put messages into the queues as they are; each is confirmed. The pools' are declared."""
+    settings = BrokerSettings(rabbitmq_url=url)
+    with pika.BlockingConnection(parameters(settings, name="publisher")) as connection:
         channel = connection.channel()
-        for pool in Pool:
+        for pool in pools:
             declare(channel, pool)
+        channel.confirm_delivery()
         for pool, said in messages:
             channel.basic_publish("", pool.queue, said)
+
+
+def publish(url: str, pool: Pool, *hints: Hint) -> None:
+    """Be one pool's dispatcher for a moment."""
+    published(url, [(pool, body(pool, hint)) for hint in hints], [pool])
 
 
 def undecodable(pool: Pool) -> list[Message]:
@@ -65,5 +73,5 @@ def scrambled(stack: Stack, draw: Random) -> int:
         rows = connection.execute(SOME).fetchall()
     messages = repeated(rows) + [each for pool in Pool for each in undecodable(pool)]
     draw.shuffle(messages)
-    published(stack, messages)
+    published(stack.rabbitmq.url(), messages)
     return len(rows)

@@ -44,6 +44,11 @@ def test_what_ocr_sees_in_a_photograph_is_left_out() -> None:
     assert mixed.merged(OWN, [word("~;i", (60, 200, 200, 212), 0, 31)]) == OWN
 
 
+def test_of_a_scan_with_a_stamp_nothing_is_left_out() -> None:
+    faint = word("what the faint scan says", (60, 200, 200, 212), 0, 31)
+    assert faint.text in [each.text for each in mixed.merged(OWN, [faint])]
+
+
 def test_a_known_word_is_hidden_under_what_is_around_it() -> None:
     pixels = np.full((100, 200), 180, np.uint8)
     pixels[20:40, 50:100] = 10

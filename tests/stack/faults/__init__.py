@@ -15,10 +15,7 @@ from tests.stack.faults.fault import Fault
 _MODULES: Final = (service, broker, postgres, store, way, clock, disk, sweep, moment)
 FAULTS: Final[Mapping[str, Fault]] = {
     fault.__name__: fault
-    for fault in itertools.chain.from_iterable(
-        module.FAULTS
-        for module in (service, broker, postgres, store, way, clock, disk, sweep, moment)
-    )
+    for fault in itertools.chain.from_iterable(module.FAULTS for module in _MODULES)
 }
 
 

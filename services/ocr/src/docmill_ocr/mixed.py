@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from docmill.adapters import pdf, pdf_text
 from docmill.adapters.image import Pixels
-from docmill.domain.words import PageText, Word
+from docmill.domain.rendering import by_level
+from docmill.domain.words import PageText, Word, mean_confidence
 from docmill_ocr.page_image import View
 
 _SURE: Final = 60.0  # mean confidence of a block; what engines see in photographs has 20 to 50
@@ -47,21 +47,21 @@ def _patch(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> None
 
 
 def merged(own: Sequence[Word], found: Sequence[Word]) -> tuple[Word, ...]:
-    """Put the blocks that OCR is sure of between those of the page's own text, by their places."""
-    blocks = list(_blocks(own))
-    for block in _blocks(found):
-        if _confidence(block) >= _SURE:
+    """Put the blocks that OCR found between those of the page's own text, by their places.
+
+    Beside text, those that it is unsure of are left out: photographs are full of them. Where it
+    found more than the page says itself, the page is a scan with a stamp, and all is kept.
+    """
+    blocks = [words for _, words in by_level(own, "block")]
+    scan = _letters(found) > _letters(own)
+    for _, block in by_level(found, "block"):
+        if scan or mean_confidence(block) >= _SURE:
             blocks.insert(_place(_around(block), [_around(each) for each in blocks]), block)
     return tuple(_numbered(blocks))
 
 
-def _blocks(words: Sequence[Word]) -> Iterator[Block]:
-    return (list(block) for _, block in groupby(words, key=lambda word: word.block))
-
-
-def _confidence(block: Block) -> float:
-    letters = sum(len(word.text) for word in block)
-    return sum(len(word.text) * word.confidence for word in block) / letters
+def _letters(words: Sequence[Word]) -> int:
+    return sum(len(word.text) for word in words)
 
 
 def _around(block: Block) -> Box:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from docmill.domain.words import Doubt, Look, Step, Strategy, Word
+from docmill.domain.words import Doubt, Look, Step, Strategy, Word, mean_confidence
 from docmill_ocr import prepare
 from docmill_ocr.engine import Engine
 from docmill_ocr.page_image import View
@@ -38,10 +38,8 @@ class Reading:
 
     @property
     def confidence(self) -> float:
-        """The mean over characters. Of an empty page it is 0, where engines say 95."""
-        letters = sum(len(word.text) for word in self.words)
-        total = sum(len(word.text) * word.confidence for word in self.words)
-        return total / letters if letters else 0.0
+        """The mean over characters."""
+        return mean_confidence(self.words)
 
     @property
     def height(self) -> float:
