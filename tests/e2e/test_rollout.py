@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 DRAIN = 10  # seconds
 SLOTS = 2
 GRACE = 5  # for what follows the drain: releases, gunicorn's 2 s, the scheduler's job in hand
+SAFE_TO_REPEAT = {"503", "ConnectError", "ReadError", "RemoteProtocolError", "WriteError"}
 UNSPENT = "SELECT count(*) FROM task WHERE attempt + crashes + losses > 0"
 
 
@@ -140,6 +141,7 @@ def test_a_rolling_restart_of_every_service_loses_nothing_and_answers_everybody(
             service.start()
             service.wait_ready()
     print(f"answers: {dict(answers.tries)}")  # noqa: T201 - part of the answer
+    assert set(answers.tries) <= SAFE_TO_REPEAT | {"202"}
     with caller(rolled) as client:
         client.ended(answers.documents, within=180)
     assert len(set(answers.documents)) == len(answers.documents)
