@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -66,10 +66,22 @@ def _fresh(root: Path) -> Servers:
     return Servers(root, forgetful=True)
 
 
+def ended(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the command to its own end and return its exit code, through any number of Ctrl-C.
+
+    A terminal tells the command too: it is left the time to stop what it has started.
+    """
+    with subprocess.Popen(command, env=environment) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
 def main() -> int:
     with shared_servers((ROOT / ".local" / "test").resolve()) as servers:
-        environment = os.environ | addresses(servers)
-        return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
+        return ended(sys.argv[1:], os.environ | addresses(servers))
 
 
 if __name__ == "__main__":
