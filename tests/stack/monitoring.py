@@ -169,7 +169,7 @@ def _scraping(stack: Stack, ports: Mapping[str, int]) -> dict[str, Any]:
         for name, service in stack.services.items()
     }
     targets["rabbitmq"] = stack.rabbitmq.metrics.removeprefix("http://").removesuffix("/metrics")
-    shipped = yaml.safe_load((RULES.parent / "prometheus.yaml").read_text())
+    shipped: dict[str, Any] = yaml.safe_load((RULES.parent / "prometheus.yaml").read_text())
     jobs = [each["job_name"] for each in shipped["scrape_configs"]]
     assert sorted(jobs) == sorted(targets)
     targets["node"] = f"127.0.0.1:{ports['prometheus-node-exporter']}"

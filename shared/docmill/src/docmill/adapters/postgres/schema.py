@@ -84,7 +84,7 @@ def _missing(url: str) -> str:
 def outstanding(connection: Connection) -> list[str]:
     """Return the migrations that this release's code needs and the schema has not seen."""
     journal = connection.execute("SELECT to_regclass('migration') IS NOT NULL AS there").fetchone()
-    seen = set()
+    seen: set[str] = set()
     if journal and journal["there"]:
         seen = {row["name"] for row in connection.execute("SELECT name FROM migration")}
     return [each.name for each in due(migrations(), finish=False) if each.name not in seen]
