@@ -22,7 +22,9 @@ def run(*command: str, given: str | None = None) -> str:
     except FileNotFoundError as error:
         raise CommandFailed(f"{command[0]} is not installed") from error
     if done.returncode:
-        raise CommandFailed(f"{' '.join(command[:3])}: {done.stderr.strip() or done.stdout}")
+        # `helm lint` tells what is wrong on stdout, and on stderr that something is
+        told = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
+        raise CommandFailed(f"{' '.join(command[:3])}: {told}")
     return done.stdout
 
 

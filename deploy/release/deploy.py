@@ -1,5 +1,6 @@
 """Deploys a release: checks, upgrade with automatic rollback, a real document, a watch."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Final
 
@@ -11,14 +12,18 @@ CHART: Final = Path(__file__).resolve().parents[2] / "k8s" / "docmill"
 _HELM_4: Final = (4, 0)
 
 
-def main() -> None:
-    """Deploy; what fails after the upgrade is rolled back to the revision before."""
+def parser() -> ArgumentParser:
     made = options(main.__doc__ or "")
     made.add_argument("--chart", default=str(CHART))
     made.add_argument("--values", "-f", action="append", default=[], help="values file")
     made.add_argument("--set", action="append", default=[], help="a single value: name=value")
     made.add_argument("--backlog-seconds", type=float, default=300, help="age of work let pass")
-    asked = made.parse_args()
+    return made
+
+
+def main() -> None:
+    """Deploy; what fails after the upgrade is rolled back to the revision before."""
+    asked = parser().parse_args()
     release = Release(asked.release, asked.namespace)
     given = [part for file in asked.values for part in ("--values", file)]
     given += [part for value in asked.set for part in ("--set", value)]

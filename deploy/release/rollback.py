@@ -1,15 +1,21 @@
 """Rolls a release back: to the revision before, or to one that is named."""
 
+from argparse import ArgumentParser
+
 from deploy.release.cluster import Release
 from deploy.release.preflight import NotFit
 from deploy.release.steps import back, ending, options, prove, say
 
 
-def main() -> None:
-    """Roll back, send a real document through and watch."""
+def parser() -> ArgumentParser:
     made = options(main.__doc__ or "")
     made.add_argument("revision", type=int, nargs="?", help="the one before, when not given")
-    asked = made.parse_args()
+    return made
+
+
+def main() -> None:
+    """Roll back, send a real document through and watch."""
+    asked = parser().parse_args()
     release = Release(asked.release, asked.namespace)
     target = _target(release, asked.revision)
     if asked.dry_run:

@@ -57,6 +57,16 @@ Chart {version}, docmill {app}, Kubernetes {kubernetes}.
 """
 
 
+_TAIL: Final = """
+## Upgrade notes
+
+What to know before an upgrade of the chart, by the version that it leads to. What docmill itself
+asks for is in its [changelog](../../CHANGELOG.md).
+
+- **0.1.0**: the first.
+"""
+
+
 def copies() -> dict[Path, Path]:
     """Return each copy in the chart with its source."""
     return {
@@ -85,7 +95,7 @@ def readme() -> str:
     text = (CHART / "values.yaml").read_text()
     values = yaml.safe_load(text)
     rows = (_row(path, about, values) for path, about in _documented(text))
-    return head + "".join(rows)
+    return head + "".join(rows) + _TAIL
 
 
 def _documented(text: str) -> Iterator[tuple[tuple[str, ...], str]]:

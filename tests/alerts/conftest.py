@@ -1,7 +1,7 @@
 """A stack under a light load, watched by the shipped rules at sixty times their speed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import count
 from typing import Final, Self
@@ -13,6 +13,7 @@ from deploy.local.stack import Stack
 from docmill.testing.documents import blank_page, born_digital_pdf, dense_page, truncated
 from tests.stack.flow import Caller, caller
 from tests.stack.monitoring import Monitoring, monitoring
+from tests.stack.promql import Asked
 from tests.stack.receiver import answering, receiving
 from tests.stack.whole import QUICK_FAULTS, whole_stack
 
@@ -76,6 +77,24 @@ class Load:
     def _waited(self, document: str) -> None:
         if document:
             self._http.get(f"/v1/documents/{document}", params={"wait": "1"})
+
+
+Told = Callable[[dict[Asked, int]], None]
+_COUNTS: dict[Asked, int] = {}
+
+
+@pytest.fixture(scope="session")
+def tell_counts() -> Told:
+    """Have the number of answers to each panel's query printed at the end."""
+    return _COUNTS.update
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _COUNTS:
+        terminalreporter.section("samples that answered each panel's query within a minute")
+    for asked, samples in _COUNTS.items():
+        expr = " ".join(asked.expr.split())
+        terminalreporter.write_line(f"{samples:6} {asked.where}: {expr}")
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ from deploy.local.service import NAMES
 from deploy.local.stack import Stack
 from docmill.domain.task import Pool
 from docmill.testing.documents import dense_page
+from tests.alerts.conftest import Told
 from tests.stack.flow import caller
 from tests.stack.monitoring import Monitoring
-from tests.stack.promql import Asked, of_panels, panels
+from tests.stack.promql import Asked, of_containers, of_panels, panels
 from tests.stack.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -134,16 +135,22 @@ def test_a_page_reaches_people_with_its_runbook_and_dashboard(
         assert "/d/docmill-stores" in body
 
 
+def test_the_dispatcher_says_that_the_broker_blocks(stack: Stack, watched: Monitoring) -> None:
+    def told() -> dict[str, object]:
+        return dict(stack.services["dispatcher"].readiness().get("checks", {}).get("rabbitmq", {}))
+
+    until(lambda: told().get("ok"))
+    alarm(stack)
+    try:
+        until(lambda: "alarm" in str(told().get("detail")), within=30)
+    finally:
+        calm_down(stack)
+    until(lambda: told().get("ok"))
+
+
 # ── panels ───────────────────────────────────────────────────────────────────────────────────────
-OUTSIDE: Final = {
-    f"{board}: {panel['title']}"
-    for board, panel in panels()
-    if "Empty outside Kubernetes." in panel["description"]
-}
-
-
-def test_every_panel_answers_with_data(stack: Stack, watched: Monitoring) -> None:
-    asked = [each for each in of_panels() if each.where not in OUTSIDE]
+def test_every_panel_answers_with_data(watched: Monitoring, tell_counts: Told) -> None:
+    asked = [each for each in of_panels() if each not in of_containers()]
     counts: dict[Asked, int] = {}
 
     def empty() -> list[Asked]:
@@ -155,8 +162,7 @@ def test_every_panel_answers_with_data(stack: Stack, watched: Monitoring) -> Non
     try:
         until(lambda: not empty(), within=120, every=2)
     finally:
-        for each, count in counts.items():
-            print(f"{count:6} {each.where}: {each.expr}")  # noqa: T201 - shown with `-rP`
+        tell_counts(counts)
 
 
 MOVES: Final = (

@@ -42,7 +42,7 @@ def test_helm_finds_nothing_to_complain_about(values: dict[str, Any]) -> None:
     helm("lint", "--strict", str(CHART), values=values)
 
 
-@pytest.mark.parametrize("kubernetes", ["1.29", "1.33", "1.37"])
+@pytest.mark.parametrize("kubernetes", [f"1.{minor}" for minor in range(29, 38)])
 def test_every_object_fits_the_schemas_of(kubernetes: str, values: dict[str, Any]) -> None:
     for (kind, _), each in objects(values, f"{kubernetes}.0").items():
         if kind not in FOREIGN:
@@ -222,6 +222,10 @@ def test_the_migration_runs_before_the_new_code() -> None:
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
 
 
+def test_a_migration_that_fails_is_not_tried_for_long() -> None:
+    assert objects(MANAGED)["Job", "migrate"]["spec"]["backoffLimit"] <= 1
+
+
 def test_where_the_stores_come_with_the_release_the_migration_waits_for_them() -> None:
     first = objects(EVALUATION)["Job", "migrate"]
     assert "annotations" not in first["metadata"]
@@ -320,6 +324,18 @@ def test_rules_and_dashboards_are_the_ones_of_the_repository() -> None:
     for file in (ROOT / "deploy" / "grafana" / "dashboards").iterdir():
         board = made["ConfigMap", f"dashboard-{file.stem}"]["data"]
         assert board == {file.name: file.read_text()}
+
+
+def test_prometheus_sees_each_service_as_a_job_of_its_own() -> None:
+    """As rules and dashboards ask for them; tests/k8s sees it done."""
+    (endpoint,) = objects(EVERYTHING)["ServiceMonitor", ""]["spec"]["endpoints"]
+    assert endpoint["relabelings"] == [
+        {
+            "sourceLabels": ["__meta_kubernetes_pod_label_app_kubernetes_io_component"],
+            "targetLabel": "job",
+            "replacement": "docmill-$1",
+        }
+    ]
 
 
 def test_examples_of_values_render() -> None:

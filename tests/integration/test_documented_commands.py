@@ -2,29 +2,19 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from deploy.local.run_tests import ROOT
 from deploy.scripts import settings
 from docmill_ingest.admin.parser import parser
+from tests.stack.documented import PAGES, blocks
 
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
-BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 ADMIN = re.compile(r"^\s*(docmill-admin .*?)(?:\s+#.*)?$", re.MULTILINE)
 OF_THE_CLIENT = {"DOCMILL_URL", "DOCMILL_KEY"}
 SETTING = re.compile(r"DOCMILL_[A-Z0-9_]*[A-Z0-9]\b(?![_…<])")
-
-
-def blocks(kind: str) -> Iterator[tuple[str, str]]:
-    for page in PAGES:
-        for _, language, text in BLOCK.findall(page.read_text()):
-            if language == kind:
-                yield str(page.relative_to(ROOT)), text
 
 
 STATEMENTS = [

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from docmill.adapters.rabbitmq.topology import parameters
 from docmill.adapters.s3 import connect, open_blobs
 from docmill.domain.errors import DatabaseDown, StoreDown
 from docmill.domain.task import Hint, Pool
+from docmill.ops.middleware import attempted
 from docmill.ops.settings import BrokerSettings, DatabaseSettings, Encryption, StoreSettings
 from docmill.work import broker
 from tests.stack.tls import Authority, authority, terminated
@@ -75,6 +77,22 @@ def test_the_store_encrypts_each_object_when_asked(blob_settings: StoreSettings,
     with blobs.open("key") as body:
         assert body.read(10) == bytes(10)
     client.close()
+    blobs.close()
+
+
+def test_the_key_to_encrypt_with_is_named_when_asked(blob_settings: StoreSettings) -> None:
+    """What is sent; what it answers says nothing, for a store with a key manager is not at hand."""
+    wanted = {"s3_encryption": Encryption.SSE_KMS, "s3_kms_key": "a-key"}
+    blobs = open_blobs(blob_settings.model_copy(update=wanted))
+    sent: list[dict[str, bytes]] = []
+
+    def note(request: Any, **_: object) -> None:
+        sent.append(dict(request.headers))
+
+    blobs._client.meta.events.register("before-send.s3.PutObject", note)
+    attempted(lambda: blobs.put("key", BytesIO(b"content"), media_type="text/plain"))
+    assert sent[0]["x-amz-server-side-encryption"] == b"aws:kms"
+    assert sent[0]["x-amz-server-side-encryption-aws-kms-key-id"] == b"a-key"
     blobs.close()
 
 

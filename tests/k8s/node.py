@@ -15,7 +15,7 @@ CACHE: Final = Path(os.environ.get("DOCMILL_TEST_K8S_CACHE", "/var/tmp/docmill-c
 FOLDER: Final = Path("/var/tmp/docmill-k8s-node")
 PROGRAMS: Final = str(Path(sys.executable).parent)
 RELEASE: Final = "docmill"
-NAMESPACE: Final = "mill"
+NAMESPACE: Final = "docmill"  # as in the documentation, whose commands run here
 VALUES: Final = str(HERE / "values.yaml")
 
 
@@ -96,20 +96,27 @@ def ready(component: str) -> list[bool]:
     ]
 
 
+def services() -> list[dict[str, Any]]:
+    """Give the services' pods: neither stores nor what comes and goes."""
+    told = kubectl("get", "pods", "--selector", "docmill.dev/metrics=true", "--output", "json")
+    found: list[dict[str, Any]] = json.loads(told)["items"]
+    return found
+
+
 def restarts() -> int:
     """Give how often containers of the services were restarted."""
     return sum(
         status["restartCount"]
-        for pod in listed("pods")
+        for pod in services()
         for status in pod["status"].get("containerStatuses", ())
     )
 
 
-def readyz(component: str) -> dict[str, Any]:
-    """Give what the first pod of a component says of itself."""
+def asked(component: str, path: str) -> dict[str, Any]:
+    """Give what the first pod of a component answers; raise Failed when that is no 200."""
     name = listed("pods", component=component)[0]["metadata"]["name"]
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}:8081/proxy/readyz"
-    said: dict[str, Any] = json.loads(run("kubectl", "get", "--raw", path))
+    where = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}:8081/proxy/{path}"
+    said: dict[str, Any] = json.loads(run("kubectl", "get", "--raw", where))
     return said
 
 

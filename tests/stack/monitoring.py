@@ -163,21 +163,25 @@ def _write_routes(folder: Path, people: int) -> None:
 
 
 def _scraping(stack: Stack, ports: Mapping[str, int]) -> dict[str, Any]:
-    def job(name: str, address: str) -> dict[str, Any]:
-        return {"job_name": name, "static_configs": [{"targets": [address]}]}
-
-    services = [
-        job(f"docmill-{name}", service.health.removeprefix("http://"))
+    """Return the shipped configuration with every address on loopback, and the node besides."""
+    targets = {
+        f"docmill-{name}": service.health.removeprefix("http://")
         for name, service in stack.services.items()
-    ]
-    broker = stack.rabbitmq.metrics.removeprefix("http://").removesuffix("/metrics")
-    node = f"127.0.0.1:{ports['prometheus-node-exporter']}"
+    }
+    targets["rabbitmq"] = stack.rabbitmq.metrics.removeprefix("http://").removesuffix("/metrics")
+    shipped: dict[str, Any] = yaml.safe_load((RULES.parent / "prometheus.yaml").read_text())
+    jobs = [each["job_name"] for each in shipped["scrape_configs"]]
+    assert sorted(jobs) == sorted(targets)
+    targets["node"] = f"127.0.0.1:{ports['prometheus-node-exporter']}"
     manager = f"127.0.0.1:{ports['prometheus-alertmanager']}"
-    return {
+    return shipped | {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": ["rules-*.yaml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [manager]}]}]},
-        "scrape_configs": [*services, job("rabbitmq", broker), job("node", node)],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": [targets[job]]}]}
+            for job in (*jobs, "node")
+        ],
     }
 
 

@@ -61,6 +61,16 @@ def panels() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield file.stem, panel
 
 
+def of_containers() -> list[Asked]:
+    """Return the expressions of the panels that only a kubelet answers."""
+    outside = {
+        f"{board}: {panel['title']}"
+        for board, panel in panels()
+        if "Empty outside Kubernetes." in panel["description"]
+    }
+    return [each for each in of_panels() if each.where in outside]
+
+
 def of_panels() -> list[Asked]:
     """Return the expressions of every panel."""
     return [

@@ -103,7 +103,7 @@ start_node() {
   sed "s|@FOLDER@|$FOLDER|g" "$HERE/proxy.yaml" >proxy.yaml
   start kubelet "$PROGRAMS/kubelet" --config=kubelet.yaml --kubeconfig=kubelet.conf --hostname-override=node \
     --node-ip=$ADDRESS --root-dir="$FOLDER/kubelet" --cert-dir="$FOLDER/pki" --container-runtime=remote \
-    --container-runtime-endpoint="unix://$FOLDER/containerd.sock"
+    --container-runtime-endpoint="unix://$FOLDER/containerd.sock" --containerd="$FOLDER/containerd.sock"
   start proxy "$PROGRAMS/kube-proxy" --config=proxy.yaml
   touch hosts
   start dns dnsmasq -k -u root --listen-address=$ADDRESS --bind-interfaces --no-resolv --no-hosts \

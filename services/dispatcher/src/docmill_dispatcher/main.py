@@ -9,6 +9,7 @@ from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.dispatch import PostgresDispatch
 from docmill.adapters.postgres.listener import Listener
 from docmill.adapters.postgres.pool import open_pool
+from docmill.adapters.postgres.schema import await_schema
 from docmill.adapters.rabbitmq.publisher import RabbitPublisher
 from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
@@ -66,6 +67,8 @@ def _health(
     def broker() -> None:
         if not publisher.ready:
             raise Unwell("RabbitMQ is not connected")
+        if publisher.blocked:
+            raise Unwell("RabbitMQ takes no hints: it has raised an alarm")
 
     return HealthServer(
         "dispatcher",
@@ -82,6 +85,7 @@ def _health(
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = start("dispatcher", DispatcherSettings, os.environ)
+    await_schema("dispatcher", settings)
     with dispatcher(settings) as loop, heard(loop.stop):
         log.info("started")
         loop.run()

@@ -13,6 +13,7 @@ from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.schedule import PostgresSchedule
+from docmill.adapters.postgres.schema import await_schema
 from docmill.adapters.s3 import open_blobs
 from docmill.ops.health import HealthServer, Probe, serving
 from docmill.ops.logging import logger
@@ -37,6 +38,7 @@ def main() -> None:
 
 def serve(settings: SchedulerSettings) -> None:
     """Run the jobs until SIGTERM or SIGINT."""
+    await_schema(SERVICE, settings)
     stop = Event()
     with heard(stop.set), scheduler(settings) as (loop, health):
         log.info("started", health_port=health.port)

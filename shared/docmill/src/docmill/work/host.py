@@ -15,6 +15,7 @@ import dramatiq
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.ledger import PostgresLedger
 from docmill.adapters.postgres.pool import open_pool
+from docmill.adapters.postgres.schema import await_schema
 from docmill.adapters.rabbitmq.topology import parameters
 from docmill.domain.errors import DatabaseDown, DependencyDown
 from docmill.domain.task import Pool, RetryPolicy
@@ -126,6 +127,7 @@ def serve_inline(
 def open_frame(stack: ExitStack, pool: Pool, settings: WorkerSettings, identity: Identity) -> Frame:
     """Open what every worker has; leaving the stack closes it. Raise DatabaseDown."""
     _protect(identity)
+    await_schema(pool, settings)
     connections = stack.enter_context(open_pool(settings, name=f"docmill-{pool}"))
     database = Database(connections)
     stack.callback(database.bell.close)

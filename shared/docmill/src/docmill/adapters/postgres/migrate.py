@@ -20,6 +20,7 @@ from docmill.domain.errors import DatabaseDown
 
 _FILE = re.compile(r"(?P<release>\d{4})_(?P<step>\d\d)_(?P<phase>pre|post)_(?P<name>\w+)\.sql")
 _LOCK: Final = 0x646F636D  # "docm"
+LOCK_TIMEOUT: Final = "5s"  # of one try; what waits behind us waits no longer
 _JOURNAL: Final = """
 CREATE TABLE IF NOT EXISTS migration (
     name text PRIMARY KEY,
@@ -34,7 +35,7 @@ class MigrationChanged(Exception):
 
 
 class MigrationLocked(Exception):
-    """Another migration has been running for too long."""
+    """A lock that the migration needs was held for too long."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,11 +83,13 @@ def migrate(
     """Apply what is due and return the names of what was applied. Twice is safe, also at once.
 
     `finish` also runs the newest release's `post` files. `url` must reach PostgreSQL itself, not a
-    transaction pooler. Raise MigrationChanged, MigrationLocked or DatabaseDown.
+    transaction pooler. Locks are tried for within `patience`; all else that fails, fails at once.
+    Raise MigrationChanged, MigrationLocked or DatabaseDown.
     """
+    give_up = time.monotonic() + patience.total_seconds()
     with _connected(url) as connection:
-        connection.execute("SET lock_timeout = '5s'")
-        _lock(connection, patience)
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+        _lock(connection, give_up)
         connection.execute(_JOURNAL)
         applied: dict[str, str] = dict(
             connection.execute("SELECT name, sha256 FROM migration").fetchall()
@@ -94,7 +97,7 @@ def migrate(
         return [
             each.name
             for each in due(migrations(), finish=finish)
-            if _pending(each, applied) and _apply(connection, each)
+            if _pending(each, applied) and _apply(connection, each, give_up)
         ]
 
 
@@ -105,9 +108,8 @@ def _connected(url: str) -> psycopg.Connection:
         raise DatabaseDown(str(error).strip()) from error
 
 
-def _lock(connection: psycopg.Connection, patience: timedelta) -> None:
+def _lock(connection: psycopg.Connection, give_up: float) -> None:
     # polled, for a waiting pg_advisory_lock would hold a snapshot that stops CONCURRENTLY
-    give_up = time.monotonic() + patience.total_seconds()
     while not _scalar(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK):
         if time.monotonic() > give_up:
             raise MigrationLocked("another migration holds the lock")
@@ -126,15 +128,25 @@ def _pending(migration: Migration, applied: dict[str, str]) -> bool:
     return digest is None
 
 
-def _apply(connection: psycopg.Connection, migration: Migration) -> bool:
-    query: LiteralString = migration.sql
+def _apply(connection: psycopg.Connection, migration: Migration, give_up: float) -> bool:
     if migration.concurrent:
-        connection.execute(query)
+        connection.execute(migration.sql)
         _record(connection, migration)
         return True
-    with connection.transaction():
-        connection.execute(query)
-        _record(connection, migration)
+    while not _applied(connection, migration):
+        if time.monotonic() > give_up:
+            raise MigrationLocked(f"{migration.name}: the old code, or somebody else, keeps it")
+    return True
+
+
+def _applied(connection: psycopg.Connection, migration: Migration) -> bool:
+    """Apply it in one transaction; False when a lock of another's was in the way."""
+    try:
+        with connection.transaction():
+            connection.execute(migration.sql)
+            _record(connection, migration)
+    except psycopg.errors.LockNotAvailable:
+        return False
     return True
 
 

@@ -40,6 +40,7 @@ class RabbitPublisher:
         self._patience = patience.total_seconds()
         self._closed = threading.Event()
         self._ready = threading.Event()
+        self._blocked = threading.Event()
         self._connection: SelectConnection | None = None
         self._channel: _Confirming | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -49,6 +50,11 @@ class RabbitPublisher:
     def ready(self) -> bool:
         """Whether hints can go out now."""
         return self._ready.is_set()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether an alarm of RabbitMQ's holds hints up; it tells those who send one."""
+        return self._blocked.is_set()
 
     @property
     def alive(self) -> bool:
@@ -106,6 +112,8 @@ class RabbitPublisher:
             self._closed.wait(RECONNECT_SECONDS)
 
     def _opened(self, connection: SelectConnection) -> None:
+        connection.add_on_connection_blocked_callback(lambda *_: self._blocked.set())
+        connection.add_on_connection_unblocked_callback(lambda *_: self._blocked.clear())
         connection.channel(on_open_callback=self._channel_opened)
 
     def _channel_opened(self, channel: Channel) -> None:
@@ -129,6 +137,7 @@ class RabbitPublisher:
 
     def _down(self) -> None:
         self._ready.clear()
+        self._blocked.clear()
         if self._channel is not None:
             self._channel.give_up()
             self._channel = None
