@@ -34,23 +34,34 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a figure of an arm should reach; `figure` is a path such as `ratio.median`."""
+    """What a figure of an arm should reach; `figure` is a path such as `ratio.median`.
+
+    With `beside` it counts how many times the figure of another arm.
+    """
 
     arm: str
     figure: str
+    beside: str = ""
     least: float | None = None
     most: float | None = None
 
     def judged(self, arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the goal with what was reached; missing arms reach nothing."""
-        found = next((arm for arm in arms if arm["name"] == self.arm), None)
-        value = _at(found, self.figure) if found else None
+        value = self._of(arms, self.arm)
+        if self.beside and value is not None:
+            other = self._of(arms, self.beside)
+            value = value / other if other else None
         met = value is not None and (
             value >= self.least if self.least is not None else value <= (self.most or 0)
         )
         bound = f"at least {self.least:g}" if self.least is not None else f"at most {self.most:g}"
-        asked = {"arm": self.arm, "figure": self.figure, "bound": bound, "least": self.least}
+        arm = f"{self.arm} ÷ {self.beside}" if self.beside else self.arm
+        asked = {"arm": arm, "figure": self.figure, "bound": bound, "least": self.least}
         return {**asked, "value": value, "met": met}
+
+    def _of(self, arms: Sequence[Mapping[str, Any]], name: str) -> float | None:
+        found = next((arm for arm in arms if arm["name"] == name), None)
+        return _at(found, self.figure) if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ time of everybody who took part, PostgreSQL, RabbitMQ and the store included. On
 other work meanwhile it is the figure to go by, for *speed* then favours who runs more processes.
 The first row of a table is the baseline; *÷ bare* tells how many times as fast, or as thrifty (work
 done in a second of processor), as it a row is. Plots show thrift where it was measured, else speed.
+[Where the time of a page goes](speed.md) tells what was tried and what bound is left.
 """
 BUSY: Final = """A speed reached, or missed, in a quick run or under a load above the number of
 cores proves nothing yet: look at the thrift beside it, and measure again on a machine that has

@@ -1,14 +1,16 @@
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tesserocr
 
 from docmill.adapters.image import Pixels
 from docmill.domain.rejection import UnknownLanguage
 from docmill.domain.words import Word
 from docmill.testing import documents
-from docmill_ocr import tessdata
+from docmill_ocr import tessdata, tesserocr_engine, tsv
 from docmill_ocr.engine import Engine
 from docmill_ocr.pytesseract_engine import PytesseractEngine
 from docmill_ocr.tesserocr_engine import TesserocrEngine
@@ -101,6 +103,29 @@ class TestTesserocr(EngineContract):
             engine.warm(languages)
         assert engine.loaded == 3
         assert engine.recognise(page, ENGLISH, 200) == first
+
+    def test_its_words_are_those_of_its_table(self, page: Pixels) -> None:
+        with tesserocr.PyTessBaseAPI(path=str(tessdata.find()), lang="eng") as api:
+            height, width = page.shape
+            api.SetImageBytes(page.tobytes(), width, height, 1, width)
+            api.Recognize()
+            table = tsv.words(api.GetTSVText(0))
+        engine = TesserocrEngine(tessdata.find())
+        assert engine.recognise(page, ENGLISH, 0) == table
+
+    def test_words_that_run_to_the_left_are_spelled_by_the_table(self) -> None:
+        word = "\u05e9\u05dc\u05d5\u05dd"
+        iterator = SimpleNamespace(
+            GetUTF8Text=lambda _level: word[::-1],
+            BoundingBox=lambda _level: (10, 20, 40, 30),
+            Confidence=lambda _level: 91.0,
+            IsAtBeginningOf=lambda _level: True,
+            Empty=lambda _level: False,
+            Next=lambda _level: False,
+        )
+        row = f"5\t1\t1\t1\t1\t1\t10\t20\t30\t10\t91\t{word}"
+        api = SimpleNamespace(GetIterator=lambda: iterator, GetTSVText=lambda _page: row)
+        assert tesserocr_engine.found(api) == [Word(word, (10.0, 20.0, 40.0, 30.0), 91.0, 0, 0, 0)]
 
 
 class TestPytesseract(EngineContract):

@@ -43,6 +43,9 @@ def test_a_ratio_is_to_the_baseline_of_the_same_round() -> None:
         (Goal(arm="ours", figure="per_second.median", most=4.9), False),
         (Goal(arm="ours", figure="cpu_ratio.median", least=0.0), False),
         (Goal(arm="theirs", figure="ratio.median", least=0.0), False),
+        (Goal(arm="ours", figure="per_second.most", beside="bare", least=0.5), True),
+        (Goal(arm="ours", figure="per_second.most", beside="bare", least=0.51), False),
+        (Goal(arm="ours", figure="per_second.most", beside="theirs", least=0.0), False),
     ],
 )
 def test_a_floor_is_met_by_a_figure_that_is_there_and_reaches_it(goal: Goal, *, met: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Final, Self
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from docmill.adapters.image import Pixels
 
@@ -18,6 +19,7 @@ _EDGE: Final = np.ones((1, 15), np.uint8)
 _AROUND: Final = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _SADDLE: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _ENOUGH_EDGES: Final = 0.002  # share of the sample
+_WHOLE: Final = 250  # what a share of one is counted as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,8 @@ def busiest(pixels: Pixels, marks: Pixels) -> tuple[slice, slice]:
 
 def grain(pixels: Pixels) -> float:
     """Return the gray levels of noise: the usual answer to a filter blind to edges and slopes."""
-    response = np.abs(cv2.filter2D(pixels, cv2.CV_16S, _SADDLE))  # half of a float, and as exact
-    return float(np.median(response)) / 6 / 0.6745
+    response = cv2.filter2D(pixels, cv2.CV_16S, _SADDLE)  # half of a float, and as exact
+    return _median(cv2.convertScaleAbs(response)) / 6 / 0.6745
 
 
 def specks(pixels: Pixels) -> float:
@@ -67,10 +69,17 @@ def steepness(pixels: Pixels) -> float:
     steps = cv2.absdiff(pixels[:, 1:], pixels[:, :-1])
     heights = cv2.subtract(cv2.dilate(pixels, _EDGE), cv2.erode(pixels, _EDGE))[:, 1:]
     dark, light = np.percentile(pixels[::4, ::4], (0.5, 90))
-    edges = heights > max(_CONTRAST, (light - dark) / 2)
-    if np.mean(edges) < _ENOUGH_EDGES:
+    edges = cv2.compare(heights, max(_CONTRAST, (light - dark) / 2), cv2.CMP_GT)
+    if cv2.countNonZero(edges) < _ENOUGH_EDGES * edges.size:
         return 0.0
-    return float(np.median(cv2.dilate(steps, _EDGE)[edges] / heights[edges]))
+    shares = cv2.divide(cv2.dilate(steps, _EDGE), heights, scale=_WHOLE, dtype=cv2.CV_8U)
+    return _median(shares, edges) / _WHOLE
+
+
+def _median(pixels: MatLike, where: MatLike | None = None) -> float:
+    """Return the median of 8-bit pixels, from a count of each value: nothing is sorted."""
+    counts = cv2.calcHist([pixels], [0], where, [256], [0, 256]).ravel().cumsum()
+    return float(np.searchsorted(counts, counts[-1] / 2))
 
 
 # ── the size of letters ──────────────────────────────────────────────────────────────────────────
@@ -85,7 +94,10 @@ def letter_heights(pixels: Pixels) -> tuple[float, float]:
     smallest fifth ends.
     """
     _, marks = cv2.threshold(pixels, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
-    _, _, found, _ = cv2.connectedComponentsWithStats(marks)
+    # The algorithm that costs half of OpenCV's default.
+    _, _, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        marks, 8, cv2.CV_32S, cv2.CCL_BBDT
+    )
     width, height, area = (
         found[1:, column] for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA)
     )

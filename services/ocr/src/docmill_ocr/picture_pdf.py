@@ -1,8 +1,10 @@
 """A PDF of a picture file, one page per frame, the pixels as they are."""
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 import img2pdf
 from pikepdf import Pdf
@@ -59,7 +61,8 @@ def _append(
 def _page(picture: ImageFile.ImageFile, path: Path, frame: Frame) -> bytes:
     if picture.mode in _KEPT.get(picture.format or "", ()) and not _clear(picture):
         try:
-            return _embedded(str(path), frame, sideways=_sideways(picture, frame))
+            source = _explicit(path.read_bytes()) if picture.format == "PNG" else str(path)
+            return _embedded(source, frame, sideways=_sideways(picture, frame))
         except _REFUSED:
             pass  # an oddity of the file; its pixels are still good
     return _embedded(_as_png(picture), frame, sideways=False)
@@ -72,6 +75,31 @@ def _clear(picture: ImageFile.ImageFile) -> bool:
 
 def _sideways(picture: ImageFile.ImageFile, frame: Frame) -> bool:
     return picture.size != (frame.width, frame.height)
+
+
+def _explicit(png: bytes) -> bytes:
+    """Have a PNG without EXIF say so; img2pdf decodes all of it to see whether some follows."""
+    if not _TELLING.isdisjoint(_chunks(png)):
+        return png
+    return png[:_HEAD] + _NO_EXIF + png[_HEAD:]
+
+
+def _chunks(png: bytes) -> Iterator[bytes]:
+    """Yield the kinds of the chunks."""
+    at = _SIGNATURE
+    while at < len(png):
+        yield png[at + 4 : at + 8]
+        at += 12 + int.from_bytes(png[at : at + 4])
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return len(body).to_bytes(4) + kind + body + crc32(kind + body).to_bytes(4)
+
+
+_SIGNATURE: Final = 8  # bytes of a PNG before its first chunk
+_HEAD: Final = 33  # with the first chunk, which is always IHDR
+_TELLING: Final = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})  # may hold EXIF
+_NO_EXIF: Final = _chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\0\0\0\0\0")  # a directory without entries
 
 
 def _as_png(picture: Image.Image) -> bytes:

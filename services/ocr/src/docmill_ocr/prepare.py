@@ -11,11 +11,12 @@ from docmill_ocr.page_image import Matrix, View
 
 _PREVIEW: Final = 700  # pixels of the longer side that light, ink and skew are judged on
 _UNEVEN: Final = 45  # gray levels between the paper's darkest and lightest parts
-_BACKGROUND: Final = 25  # preview pixels: wider than any letter of running text
+_BACKGROUND: Final = 13  # every other preview pixel: wider than any letter of running text
 _INK: Final = 50  # gray levels below the paper
 _MOST_SKEW: Final = 12.0  # degrees
 _LEAST_SKEW: Final = 0.8  # degrees; below it turning costs more than it gains
 _LEAST_SIDE: Final = 60  # preview pixels
+_STRIP: Final = 4  # preview pixels side by side that a line falls by less than one over
 _SURE: Final = 1.25  # how much sharper the lines must become
 _FAR: Final = 60  # gray levels between a speck and what is around it
 
@@ -24,13 +25,24 @@ def preview(pixels: Pixels) -> Pixels:
     """Return a small copy whose pixels are means of the page's."""
     share = min(1.0, _PREVIEW / max(pixels.shape))
     size = max(1, round(pixels.shape[1] * share)), max(1, round(pixels.shape[0] * share))
+    while max(pixels.shape) >= 2 * _PREVIEW and min(pixels.shape) > 1:
+        pixels = _halved(pixels)  # OpenCV is fast at halves, and slow at what is no whole factor
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    height, width = (side // 2 for side in pixels.shape)
+    even = pixels[: 2 * height, : 2 * width]
+    return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def paper(small: Pixels) -> Pixels:
     """Return the preview without its ink: what the light and the paper do by themselves."""
     lifted = cv2.dilate(small, np.ones((9, 9), np.uint8))
-    return np.asarray(cv2.medianBlur(lifted, _BACKGROUND), dtype=np.uint8)
+    # Every other pixel says as much of what is so smooth, at half the cost.
+    evened = cv2.medianBlur(np.ascontiguousarray(lifted[::2, ::2]), _BACKGROUND)
+    height, width = small.shape
+    return np.asarray(cv2.resize(evened, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def ink(small: Pixels, background: Pixels) -> Pixels:
@@ -54,22 +66,31 @@ def skew(marks: Pixels) -> float:
     """Return the degrees by which the lines of ink fall to the right, 0 where level enough."""
     if min(marks.shape) < _LEAST_SIDE or not marks.any():
         return 0.0
-    level = _sharpness(marks, 0.0)
-    coarse = max(np.arange(-_MOST_SKEW, _MOST_SKEW + 1, 1.0), key=lambda d: _sharpness(marks, d))
-    if abs(coarse) < _LEAST_SKEW and _sharpness(marks, coarse) <= level:
+    strips = _strips(marks)
+    level = _sharpness(strips, 0.0)
+    coarse = max(np.arange(-_MOST_SKEW, _MOST_SKEW + 1, 1.0), key=lambda d: _sharpness(strips, d))
+    if abs(coarse) < _LEAST_SKEW and _sharpness(strips, coarse) <= level:
         return 0.0
     fine = np.arange(coarse - 0.8, coarse + 0.9, 0.2)
-    best = float(max(fine, key=lambda d: _sharpness(marks, d)))
-    sure = _sharpness(marks, best) > _SURE * level
+    best = float(max(fine, key=lambda d: _sharpness(strips, d)))
+    sure = _sharpness(strips, best) > _SURE * level
     return best if sure and abs(best) >= _LEAST_SKEW else 0.0
 
 
-def _sharpness(marks: Pixels, degrees: float) -> float:
-    """How much the rows differ from their neighbours once sheared level by so many degrees."""
+def _strips(marks: Pixels) -> Pixels:
+    """Return the ink of each row in strips, for a quarter of the pixels costs a quarter."""
     height, width = marks.shape
-    slope = np.tan(np.radians(degrees))
+    even = marks[:, : width // _STRIP * _STRIP] * np.uint8(4 * _STRIP)
+    size = width // _STRIP, height
+    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _sharpness(strips: Pixels, degrees: float) -> float:
+    """How much the rows differ from their neighbours once sheared level by so many degrees."""
+    height, width = strips.shape
+    slope = np.tan(np.radians(degrees)) * _STRIP
     shear = np.array([[1, 0, 0], [-slope, 1, slope * width / 2]], dtype=np.float64)
-    moved = cv2.warpAffine(marks, shear, (width, height), flags=cv2.INTER_NEAREST)
+    moved = cv2.warpAffine(strips, shear, (width, height), flags=cv2.INTER_NEAREST)
     rows = cv2.reduce(moved, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
     return float(np.square(np.diff(rows)).sum())
 

@@ -1,18 +1,22 @@
 """Tesseract as a library that stays loaded: no program to start, no model to load, per page."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import tesserocr
 
 from docmill.adapters.image import Pixels
+from docmill.adapters.pdf_text import cleaned
 from docmill.domain.words import Word
 from docmill_ocr import tessdata, tsv
 from docmill_ocr.engine import SMALLEST, SURE
 
 _KEPT: Final = 3  # sets of languages, of 10 to 40 MB each
+_RIL: Final = tesserocr.RIL
+_GROUPS: Final = (_RIL.BLOCK, _RIL.PARA, _RIL.TEXTLINE)
+_LEFTWARD: Final = "\u0590"  # no script before it, Latin, Greek and Cyrillic among them, runs left
 
 
 class TesserocrEngine:
@@ -47,7 +51,7 @@ class TesserocrEngine:
         try:
             if not api.Recognize():
                 raise RuntimeError("tesseract gave up on the page")
-            return tsv.words(api.GetTSVText(0))
+            return found(api)
         finally:
             api.Clear()  # the page's memory, not the model
 
@@ -81,3 +85,33 @@ def _show(api: Any, pixels: Pixels, dpi: int) -> None:
     api.SetImageBytes(pixels.tobytes(), width, height, 1, width)
     if dpi:
         api.SetSourceResolution(dpi)
+
+
+def found(api: Any) -> list[Word]:
+    """Return the words of the table, from the iterator where that costs half and says the same.
+
+    The iterator spells words that run to the left backwards.
+    """
+    words = list(_words(api.GetIterator()))
+    leftward = any(max(word.text) >= _LEFTWARD for word in words)
+    return tsv.words(api.GetTSVText(0)) if leftward else words
+
+
+def _words(iterator: Any) -> Iterator[Word]:
+    numbers = [-1, -1, -1]
+    begun: set[int] = set()
+    for at in tesserocr.iterate_level(iterator, _RIL.WORD) if iterator else ():
+        if at.IsAtBeginningOf(_RIL.TEXTLINE):
+            begun |= {index for index, level in enumerate(_GROUPS) if at.IsAtBeginningOf(level)}
+        if at.Empty(_RIL.WORD) or not (text := _text(at)):
+            continue
+        for index in begun:  # only now: what holds no word is not counted
+            numbers[index] += 1
+        begun.clear()
+        left, top, right, bottom = map(float, at.BoundingBox(_RIL.WORD))
+        confidence = round(at.Confidence(_RIL.WORD), 1)
+        yield Word(text, (left, top, right, bottom), confidence, *numbers)
+
+
+def _text(at: Any) -> str:
+    return cleaned("".join(at.GetUTF8Text(_RIL.WORD).split()))
