@@ -1,5 +1,6 @@
 """Taking a document in: reserve its blob, then one transaction makes it the ledger's."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -17,11 +18,12 @@ from docmill.adapters.postgres.documents import as_document
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import BACKLOGGED
 from docmill.domain.document import Document, Upload
-from docmill.domain.errors import Transient
+from docmill.domain.errors import DatabaseBusy, DatabaseDown, Transient
 from docmill.domain.task import Stage, cost
 
 SQL: Final = load("accept")
 OPEN: Final = f"{SQL['open_document']}, {BACKLOGGED} {SQL['opened']}"
+SUMMED_UP_AFTER: Final = 500  # documents, which takes as long as a statement's other work
 LOCK_SPACE: Final = 0x646D7374  # the advisory locks of tenants' storage, by the tenant's hash
 
 
@@ -48,11 +50,15 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer: for REPEATED, `document` is the first request's; `made` is there for ACCEPTED."""
+    """The answer: for REPEATED, `document` is the first request's.
+
+    For ACCEPTED there is the document `made`, and how many the tenant had since it was summed up.
+    """
 
     acceptance: Acceptance
     document: UUID
     made: Document | None = None
+    recent: int = 0
 
 
 class PostgresIntake:
@@ -101,7 +107,13 @@ class PostgresIntake:
             answer = self._database.run(partial(_alone, parameters=parameters))
         if answer.made:
             self._database.bell.ring(READY)
+            self._sum_up(upload.tenant, answer.recent)
         return answer
+
+    def _sum_up(self, tenant: str, recent: int) -> None:
+        if recent % SUMMED_UP_AFTER == SUMMED_UP_AFTER - 1:
+            with suppress(DatabaseDown, DatabaseBusy):  # the upload is accepted all the same
+                self._database.once(lambda c: c.execute(SQL["sum_up"], {"tenant": tenant}))
 
     def _beside_others(self, parameters: dict[str, Any]) -> Accepted | None:
         """Accept what nothing speaks against."""
@@ -134,7 +146,9 @@ def _opened(connection: Connection, parameters: dict[str, Any]) -> Accepted | No
 
 
 def _accepted(row: Row | None) -> Accepted | None:
-    return Accepted(Acceptance.ACCEPTED, row["id"], as_document(row)) if row else None
+    if row is None:
+        return None
+    return Accepted(Acceptance.ACCEPTED, row["id"], as_document(row), row["recent"])
 
 
 def _refused(connection: Connection, parameters: dict[str, Any]) -> Accepted:

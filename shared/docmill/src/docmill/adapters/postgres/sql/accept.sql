@@ -1,15 +1,22 @@
 -- name: reserve_blob
--- No row when the tenant's storage, with what is being uploaded now, would overflow; unless the request
+-- No row when the tenant's storage, with what is being uploaded now, would overflow (every document is
+-- counted only where what was summed up before and since does not say that there is room); unless the request
 -- was accepted before by its idempotency key: then it adds nothing, and `accept` decides.
-WITH used AS (
-    SELECT coalesce((SELECT sum(size) FROM document
-                      WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)
-         + coalesce((SELECT sum(reserved) FROM blob
+WITH asked AS (
+    SELECT t.id, t.stored_bytes, t.stored_until, t.max_storage_bytes - %(reserved)s
+         - coalesce((SELECT sum(reserved) FROM blob
                       WHERE tenant_id = %(tenant)s AND state = 'uploading'
                         AND expires_at > now()), 0) AS bytes
+      FROM tenant t WHERE t.id = %(tenant)s
 ), room AS (
-    SELECT t.id, used.bytes + %(reserved)s <= t.max_storage_bytes AS enough
-      FROM tenant t, used WHERE t.id = %(tenant)s
+    SELECT a.id, CASE WHEN a.bytes >= a.stored_bytes
+                         + (SELECT coalesce(sum(size), 0) FROM document
+                             WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')
+                               AND accepted_at >= a.stored_until) THEN true
+                      ELSE a.bytes >= (SELECT coalesce(sum(size), 0) FROM document
+                             WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing'))
+                 END AS enough
+      FROM asked a
 )
 INSERT INTO blob (key, tenant_id, document_id, reserved, expires_at)
 SELECT %(key)s, r.id, %(document)s, CASE WHEN r.enough THEN %(reserved)s ELSE 0 END,
@@ -42,14 +49,20 @@ SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(tenant)s));
 -- nothing is done and there is no row: no room, the blob is the sweeper's, or another request has the
 -- idempotency key. Waits for a request with the same key. Where the storage is shared, every upload on
 -- its way, this one too, counts as the largest that the tenant may send.
-WITH room AS (
-    SELECT t.id FROM tenant t
+WITH recent AS (
+    SELECT count(*) AS documents, coalesce(sum(d.size), 0) AS bytes
+      FROM tenant t JOIN document d ON d.tenant_id = t.id AND d.accepted_at >= t.stored_until
+     WHERE t.id = %(tenant)s AND d.state NOT IN ('expired', 'erasing')
+), room AS (
+    SELECT t.id FROM tenant t, recent
      WHERE t.id = %(tenant)s AND t.max_storage_bytes >=
-           (SELECT coalesce(sum(size), 0) FROM document
-             WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing'))
-         + CASE WHEN %(alone)s THEN %(size)s
-                ELSE t.max_file_bytes * (SELECT count(*) FROM blob
-                                          WHERE tenant_id = %(tenant)s AND state = 'uploading')
+           CASE WHEN %(alone)s
+                THEN (SELECT coalesce(sum(size), 0) FROM document
+                       WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing'))
+                     + %(size)s
+                ELSE t.stored_bytes + recent.bytes
+                     + t.max_file_bytes * (SELECT count(*) FROM blob
+                                            WHERE tenant_id = %(tenant)s AND state = 'uploading')
            END
 ), mine AS (
     SELECT b.key FROM blob b JOIN room ON true
@@ -89,5 +102,19 @@ WITH room AS (
 SELECT d.id, d.tenant_id, d.state, d.version, d.run, d.settled_run, d.name, d.declared_type, d.media_type,
        d.size, d.sha256, d.key, d.priority, d.metadata, d.correlation, d.pages, d.failure_code,
        d.failure_detail, d.accepted_at, d.changed_at, d.settled_at, d.expires_at, d.batch_id,
-       d.held_reason, run.options, 0 AS pages_done, 0 AS pages_failed, NULL AS hold_reason
-  FROM opened d CROSS JOIN run;
+       d.held_reason, run.options, 0 AS pages_done, 0 AS pages_failed, NULL AS hold_reason,
+       recent.documents AS recent
+  FROM opened d CROSS JOIN run CROSS JOIN recent;
+
+-- name: sum_up
+-- So that an upload need not count all documents of its tenant. What is summed up is never less than
+-- what is stored, for documents only go. An upload on its way is accepted after its blob was made, one
+-- that this statement does not see yet after now(). Twice is safe.
+UPDATE tenant t
+   SET stored_until = u.until,
+       stored_bytes = (SELECT coalesce(sum(size), 0) FROM document
+                        WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')
+                          AND accepted_at < u.until)
+  FROM (SELECT least(now(), min(created_at)) AS until FROM blob
+         WHERE tenant_id = %(tenant)s AND state = 'uploading') AS u
+ WHERE t.id = %(tenant)s AND t.stored_until < u.until;
