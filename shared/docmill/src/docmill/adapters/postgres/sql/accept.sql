@@ -1,7 +1,8 @@
 -- name: reserve_blob
 -- No row when the tenant's storage, with what is being uploaded now, would overflow (every document is
 -- counted only where what was summed up before and since does not say that there is room); unless the request
--- was accepted before by its idempotency key: then it adds nothing, and `accept` decides.
+-- was accepted before by its idempotency key: then it adds nothing, and `accept` decides. Its commit is not
+-- waited for on the disk: whoever accepts flushes it too, and what a crash forgets here is an orphan.
 WITH asked AS (
     SELECT t.id, t.stored_bytes, t.stored_until, t.max_storage_bytes - %(reserved)s
          - coalesce((SELECT sum(reserved) FROM blob
@@ -22,8 +23,9 @@ INSERT INTO blob (key, tenant_id, document_id, reserved, expires_at)
 SELECT %(key)s, r.id, %(document)s, CASE WHEN r.enough THEN %(reserved)s ELSE 0 END,
        now() + %(patience)s
   FROM room r
- WHERE r.enough OR EXISTS (SELECT FROM idempotency i
-                            WHERE i.tenant_id = r.id AND i.key = %(idempotency_key)s)
+ WHERE (r.enough OR EXISTS (SELECT FROM idempotency i
+                             WHERE i.tenant_id = r.id AND i.key = %(idempotency_key)s))
+   AND set_config('synchronous_commit', 'off', true) = 'off'
 RETURNING key;
 
 -- name: find_idempotency
