@@ -19,6 +19,7 @@ def load(module: str) -> Mapping[str, LiteralString]:
     text = files("docmill.adapters.postgres").joinpath("sql", f"{module}.sql").read_text()
     _, *parts = _NAME.split(text)
     return {
-        name: cast("LiteralString", _COMMENT.sub("", query).strip())  # from our own package: no input reaches it
+        # From our own package: no input reaches it.
+        name: cast("LiteralString", _COMMENT.sub("", query).strip())
         for name, query in zip(parts[::2], parts[1::2], strict=True)
     }
