@@ -1,6 +1,7 @@
 """How the pixels of a page are come by: a scan as it is stored, all else drawn once."""
 
 import struct
+import tracemalloc
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -112,4 +113,12 @@ def test_a_scan_too_fine_to_be_read_as_it_is_is_drawn_smaller(
 ) -> None:
     monkeypatch.setattr(page_image, "MOST_PIXELS", 1_000_000)
     page = bilevel_page()
-    assert loaded(tmp_path, pdf(page, *fax(page))).size == pytest.approx(1_000_000, rel=0.01)
+    content = pdf(page, *fax(page))
+    tracemalloc.start()
+    try:
+        pixels = loaded(tmp_path, content)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pixels.size == pytest.approx(1_000_000, rel=0.01)
+    assert most < page.width * page.height
