@@ -1,13 +1,15 @@
 """What a long scan takes of an OCR worker's memory: `python -m loadtests.bench.memory`."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeAlias
 
 import pikepdf
 import psutil
@@ -24,9 +26,13 @@ from tests.stack.whole import whole_stack
 
 DPI: Final = 300
 DISTINCT: Final = 5  # pages; the others repeat them, so that the file stays small
-MOST: Final = 200  # MB, of a slot: the worker and its child
+MOST: Final = 200  # MB, of a slot: the worker and its child, what they share counted once
+MOST_FILES: Final = 50  # MB of files in work, of all workers: a few pages' pixels, and texts
 GROWTH: Final = 1.1  # of the last third's median over the second's: flat
 EVERY: Final = 0.5  # seconds between looks
+FEW: Final = 100  # pages whose texts are small beside a few pages' pixels
+
+Moment: TypeAlias = tuple[float, float, float, float, float]  # seconds, pages, MB of each kind
 
 
 def main() -> int:
@@ -37,12 +43,17 @@ def main() -> int:
     arguments = parser.parse_args()
     configure("bench", "WARNING")
     found = report.Results(arguments.json, quick=False)
-    with whole_stack(DOCMILL_SLOTS="1") as stack, caller(stack) as client:
+    with (
+        TemporaryDirectory(prefix="docmill-bench-") as scratch,
+        whole_stack(DOCMILL_SLOTS="1", DOCMILL_SCRATCH_FOLDER=scratch) as stack,
+        caller(stack) as client,
+    ):
+        Path(scratch).chmod(0o755)  # for the children, who are others
         lift_quota(stack)
         with inspector(stack) as inspect:
             inspect.rows("UPDATE tenant SET max_file_bytes = 1000000000 RETURNING id")
         for count in arguments.pages:
-            result = _watched(stack, client, count)
+            result = _watched(stack, client, count, Path(scratch))
             found.add("memory", result)
             print(told(result), flush=True)
     return 0
@@ -51,22 +62,22 @@ def main() -> int:
 def told(result: dict[str, Any]) -> str:
     """Some moments of the run as text."""
     series = result["series"]
-    lines = ["", result["name"], "seconds  pages  worker MB  child MB"]
+    lines = ["", result["name"], "seconds  pages  worker MB  child MB  files MB"]
     for at in range(0, len(series), max(1, len(series) // 12)):
-        seconds, pages, worker, child = series[at]
-        lines.append(f"{seconds:7.0f}  {pages:5.0f}  {worker:9.0f}  {child:8.0f}")
+        seconds, pages, worker, child, files = series[at]
+        lines.append(f"{seconds:7.0f}  {pages:5.0f}  {worker:9.0f}  {child:8.0f}  {files:8.0f}")
     return "\n".join([*lines, *(report.goal_line(goal) for goal in result["goals"])])
 
 
-def _watched(stack: Stack, client: Caller, count: int) -> dict[str, Any]:
+def _watched(stack: Stack, client: Caller, count: int, scratch: Path) -> dict[str, Any]:
     document = client.upload(_scan(count), f"{count}.pdf")
-    series: list[tuple[float, float, float, float]] = []
+    series: list[Moment] = []
     began = time.monotonic()
 
     def ended() -> bool:
         found = client.get(document)
         pages = float(found["progress"]["done"]) if found.get("progress") else 0.0
-        series.append((time.monotonic() - began, pages, *_memory(stack)))
+        series.append((time.monotonic() - began, pages, *_memory(stack), _files(scratch)))
         return found["state"] in END
 
     until(ended, within=7200, every=EVERY)
@@ -75,15 +86,25 @@ def _watched(stack: Stack, client: Caller, count: int) -> dict[str, Any]:
     return _result(count, series)
 
 
-def _result(count: int, series: Sequence[tuple[float, float, float, float]]) -> dict[str, Any]:
-    totals = sorted(worker + child for _, _, worker, child in series)
+def _result(count: int, series: Sequence[Moment]) -> dict[str, Any]:
+    totals = sorted(worker + child for _, _, worker, child, _ in series)
     third = len(series) // 3
     middle, last = (_middle(series[at : at + third]) for at in (third, 2 * third))
-    arms = [{"name": "slot", "most_mb": totals[-1], "growth": last / middle}]
+    most_files = max(files for *_, files in series)
+    arms = [
+        {
+            "name": "slot",
+            "most_mb": totals[-1],
+            "growth": last / middle,
+            "most_mb_of_files": most_files,
+        }
+    ]
     goals = [
         Goal(arm="slot", figure="most_mb", most=MOST),
         Goal(arm="slot", figure="growth", most=GROWTH),
     ]
+    if count <= FEW:
+        goals.append(Goal(arm="slot", figure="most_mb_of_files", most=MOST_FILES))
     return {
         "name": f"memory: a scan of {count} pages, A4 at {DPI} dpi, one slot",
         "series": [[round(value, 1) for value in row] for row in _thinned(series)],
@@ -92,8 +113,8 @@ def _result(count: int, series: Sequence[tuple[float, float, float, float]]) -> 
     }
 
 
-def _middle(series: Sequence[tuple[float, float, float, float]]) -> float:
-    totals = sorted(worker + child for _, _, worker, child in series)
+def _middle(series: Sequence[Moment]) -> float:
+    totals = sorted(worker + child for _, _, worker, child, _ in series)
     return totals[len(totals) // 2]
 
 
@@ -102,13 +123,28 @@ def _thinned(series: Sequence[Any], most: int = 200) -> Iterator[Any]:
 
 
 def _memory(stack: Stack) -> tuple[float, float]:
-    """MB resident of the OCR worker and of its largest child."""
+    """MB of the OCR worker and of its largest child; of what processes share each has its part."""
     worker = psutil.Process(stack.services["ocr"].process.pid)
     sizes = [0.0]
     for child in worker.children(recursive=True):
         with suppress(psutil.Error):  # it was replaced at this moment
-            sizes.append(child.memory_info().rss / 2**20)
-    return worker.memory_info().rss / 2**20, max(sizes)
+            sizes.append(_proportional(child))
+    return _proportional(worker), max(sizes)
+
+
+def _proportional(process: psutil.Process) -> float:
+    return float(process.memory_full_info().pss) / 2**20
+
+
+def _files(folder: Path) -> float:
+    """MB of files under a folder, a file with several names once."""
+    sizes: dict[int, int] = {}
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # it was cleared away at this moment
+                found = (Path(root) / name).stat()
+                sizes[found.st_ino] = found.st_size
+    return sum(sizes.values()) / 2**20
 
 
 def _scan(count: int) -> bytes:

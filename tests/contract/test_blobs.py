@@ -1,9 +1,10 @@
 import io
 import itertools
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,13 +12,13 @@ from uuid import uuid4
 
 import pytest
 
-from docmill.adapters.s3 import S3Blobs, connect
+from docmill.adapters.s3 import S3Blobs, connect, open_blobs
 from docmill.domain.errors import StoreDown
 from docmill.ops.settings import StoreSettings
-from docmill.ports import Blobs
+from docmill.ports import Blobs, Stored
 from docmill.testing.blobs_contract import BlobsContract
 from docmill.testing.memory_blobs import MemoryBlobs
-from tests.stack.proxy import Spoil, corrupting, proxied, truncating
+from tests.stack.proxy import Chunk, Proxy, Spoil, corrupting, proxied, truncating
 
 
 class TestMemory(BlobsContract):
@@ -68,6 +69,52 @@ class TestS3(BlobsContract):
         client.close()
 
 
+class TestDirectS3(BlobsContract):
+    """As services open it: small objects are put without boto3."""
+
+    @pytest.fixture
+    def blobs(self, blob_settings: StoreSettings) -> Iterator[S3Blobs]:
+        with closing(open_blobs(blob_settings)) as blobs:
+            yield blobs
+
+    def test_a_connection_that_was_cut_meanwhile_costs_nothing_but_another(
+        self, blob_settings: StoreSettings
+    ) -> None:
+        with through_proxy(blob_settings) as (way, blobs):
+            put(blobs)
+            way.cut()
+            assert put(blobs).size == 1
+
+    @pytest.mark.parametrize("lies", [False, True])
+    def test_a_put_is_looked_at_when_the_etag_is_not_what_was_sent(
+        self, blob_settings: StoreSettings, lies: bool
+    ) -> None:
+        looks: list[bytes] = []
+
+        def spoil(chunk: Chunk) -> bytes:
+            if chunk.from_client:
+                looks.extend(re.findall(rb"^HEAD ", chunk.data))
+                return chunk.data
+            return re.sub(rb'(?i)(etag: ").', rb"\1z", chunk.data) if lies else chunk.data
+
+        with through_proxy(blob_settings) as (way, blobs), way.spoiling(spoil):
+            put(blobs)
+        assert len(looks) == lies
+
+
+def put(blobs: S3Blobs) -> Stored:
+    return blobs.put("k", io.BytesIO(b"x"), media_type="x/y")
+
+
+@contextmanager
+def through_proxy(settings: StoreSettings) -> Iterator[tuple[Proxy, S3Blobs]]:
+    port = urlsplit(settings.s3_endpoint).port
+    with proxied(port or 0) as way:
+        endpoint = settings.s3_endpoint.replace(f":{port}", f":{way.port}")
+        with closing(open_blobs(settings.model_copy(update={"s3_endpoint": endpoint}))) as blobs:
+            yield way, blobs
+
+
 class TestVersionedS3(BlobsContract):
     @pytest.fixture
     def blobs(self, blob_settings: StoreSettings) -> Iterator[S3Blobs]:
@@ -105,11 +152,8 @@ def versions(settings: StoreSettings) -> int:
 @pytest.mark.parametrize("call", ["put", "head", "open", "list", "ping"])
 def test_a_store_that_does_not_answer_is_down(blob_settings: StoreSettings, call: str) -> None:
     nowhere = blob_settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})
-    client = connect(nowhere)
-    blobs = S3Blobs(client, nowhere.s3_bucket)
-    with pytest.raises(StoreDown):
+    with closing(open_blobs(nowhere)) as blobs, pytest.raises(StoreDown):
         ask(blobs, call)
-    client.close()
 
 
 def ask(blobs: S3Blobs, call: str) -> None:
@@ -129,7 +173,7 @@ def ask(blobs: S3Blobs, call: str) -> None:
 
 def test_a_store_that_refuses_us_is_down_for_us(blob_settings: StoreSettings) -> None:
     stranger = blob_settings.model_copy(update={"s3_secret_key": "wrong"})
-    blobs = S3Blobs(connect(stranger), stranger.s3_bucket)
+    blobs = open_blobs(stranger)
     asks: list[Callable[[], object]] = [blobs.ping, blobs.probe, lambda: blobs.head("k")]
     for ask in asks:
         with pytest.raises(StoreDown):
@@ -140,12 +184,12 @@ def test_a_store_that_refuses_us_is_down_for_us(blob_settings: StoreSettings) ->
 def test_a_store_that_gives_back_other_bytes_is_down(
     blob_settings: StoreSettings, spoil: Spoil
 ) -> None:
-    port = urlsplit(blob_settings.s3_endpoint).port
-    with proxied(port or 0) as way:
-        endpoint = blob_settings.s3_endpoint.replace(f":{port}", f":{way.port}")
-        client = connect(blob_settings.model_copy(update={"s3_endpoint": endpoint}))
-        with closing(client), way.spoiling(spoil), pytest.raises(StoreDown):
-            S3Blobs(client, blob_settings.s3_bucket).probe()
+    with (
+        through_proxy(blob_settings) as (way, blobs),
+        way.spoiling(spoil),
+        pytest.raises(StoreDown),
+    ):
+        blobs.probe()
 
 
 def test_a_bucket_that_is_gone_is_an_outage(blob_settings: StoreSettings) -> None:

@@ -27,11 +27,18 @@ class Guard:
 
 GUARDS = [
     Guard(
-        "the lock of the tenant",
+        "the lock of who sums up",
         f"{POSTGRES}/accept.py",
-        '    connection.execute(SQL["lock_tenant"], parameters)',
-        "    ",
+        '    connection.execute(SQL["own_storage"], parameters)\n',
+        "",
         "tests/integration/test_ledger_races.py::test_an_upload_waits_for_another_of_its_tenant_before_it_sums_up",
+    ),
+    Guard(
+        "the lock of uploads side by side",
+        f"{POSTGRES}/accept.py",
+        '[SQL["share_storage"], OPEN]',
+        "[OPEN]",
+        "tests/integration/test_ledger_races.py::test_an_upload_waits_for_one_that_sums_up",
     ),
     Guard(
         "the fence",

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.slow
 INTAKE = "docmill.adapters.postgres.accept"
 STORE = "docmill.adapters.s3"
 BODY = b"%PDF-1.7\n" + bytes(2 * PART_BYTES + 1)  # three parts
+# In the transaction, before its commit: uploads side by side send both at once.
+ONE_BY_ONE = Failpoint(INTAKE, "_opened", "after")
 STEPS = [
     Failpoint(INTAKE, "PostgresIntake.reserve", "before"),
     Failpoint(INTAKE, "PostgresIntake.reserve", "after"),
@@ -37,7 +39,7 @@ STEPS = [
     Failpoint(STORE, "S3Blobs._complete", "after"),
     Failpoint(STORE, "S3Blobs.put", "after"),
     Failpoint(INTAKE, "PostgresIntake.accept", "before"),
-    Failpoint(INTAKE, "_open", "after"),  # in the transaction, before its commit
+    ONE_BY_ONE,
     Failpoint(INTAKE, "PostgresIntake.accept", "after"),  # committed; no answer is sent
 ]
 
@@ -101,6 +103,8 @@ def test_an_upload_killed_at_any_step_is_one_document_once_sent_again(
         client = stack.enter_context(
             httpx.Client(base_url=process.url, headers=headers(ledger), timeout=30)
         )
+        if step is ONE_BY_ONE:
+            ledger.do("UPDATE tenant SET max_storage_bytes = max_file_bytes - 1")
         assert accepted(client) is None
         assert struck.exists()
         path = until(lambda: accepted(client))

@@ -9,6 +9,7 @@ from threading import Barrier
 import psycopg
 import pytest
 
+from docmill.adapters.postgres import accept
 from docmill.adapters.postgres.accept import Acceptance
 from docmill.adapters.postgres.lifecycle import Answer
 from docmill.domain.errors import LostClaim
@@ -17,6 +18,7 @@ from tests.stack.ledger import TENANT, Desk, desk, product
 from tests.stack.wait import until
 
 ROUNDS = 30
+STORAGE = {"space": accept.LOCK_SPACE, "tenant": TENANT}
 
 
 @pytest.fixture
@@ -132,23 +134,53 @@ def test_uploads_at_once_never_overflow_the_storage(ledger: Desk) -> None:
     assert len(accepted) == 2
 
 
+def test_uploads_at_once_go_from_side_by_side_to_one_by_one_and_fill_the_storage(
+    ledger: Desk,
+) -> None:
+    ledger.do("UPDATE tenant SET max_file_bytes = 10, max_storage_bytes = 205")
+    answers = [each for _ in range(5) for each in at_once(*(ledger.accept for _ in range(8)))]
+    accepted = [each for each in answers if getattr(each, "acceptance", "") == "accepted"]
+    assert len(accepted) == 20
+
+
 def test_an_upload_waits_for_another_of_its_tenant_before_it_sums_up(
     ledger: Desk, database_url: str
 ) -> None:
     ledger.do("UPDATE tenant SET max_storage_bytes = 25")
     held = ledger.accept().document  # 10 bytes
 
-    def waits() -> bool:
-        waiting = "wait_event_type = 'Lock' AND datname = current_database()"
-        return bool(ledger.do(f"SELECT 1 FROM pg_stat_activity WHERE {waiting}"))
-
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url) as other:
-        other.execute("SELECT FROM tenant WHERE id = %s FOR NO KEY UPDATE", (TENANT,))
+        other.execute(accept.SQL["share_storage"], STORAGE)
         other.execute("UPDATE document SET size = 20 WHERE id = %s", (held,))
         upload = pool.submit(ledger.accept)
-        until(lambda: upload.done() or waits())
+        until(lambda: upload.done() or waits(ledger))
         other.commit()
         assert upload.result().acceptance is Acceptance.OVER_QUOTA
+
+
+def test_an_upload_waits_for_one_that_sums_up(ledger: Desk, database_url: str) -> None:
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url) as other:
+        other.execute(accept.SQL["own_storage"], STORAGE)
+        upload = pool.submit(ledger.accept)
+        until(lambda: upload.done() or waits(ledger))
+        assert not upload.done()
+        other.commit()
+        assert upload.result().acceptance is Acceptance.ACCEPTED
+
+
+def test_uploads_with_room_for_all_do_not_wait_for_each_other(
+    ledger: Desk, database_url: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url) as other:
+        other.execute(accept.SQL["share_storage"], STORAGE)
+        upload = pool.submit(ledger.accept)
+        until(lambda: upload.done() or waits(ledger))
+        assert upload.done()
+
+
+def waits(ledger: Desk) -> bool:
+    waiting = "wait_event_type = 'Lock' AND datname = current_database()"
+    return bool(ledger.do(f"SELECT 1 FROM pg_stat_activity WHERE {waiting}"))
 
 
 def test_everything_at_once_ends_ready_without_a_gap(ledger: Desk) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
 from docmill.domain.document import Options
@@ -13,7 +13,7 @@ from docmill.domain.rejection import (
 )
 from docmill.domain.words import Step, Strategy
 from docmill.testing import documents
-from docmill.testing.pictures import encoded
+from docmill.testing.pictures import encoded, font
 from docmill.testing.scoring import error_rate
 from docmill_ocr import page_image
 from docmill_ocr.recognise import Recognise
@@ -94,6 +94,13 @@ def test_a_resolution_that_is_a_lie_costs_no_memory(mill: Mill) -> None:
     view = page_image.load(mill.file(made), "image/png", 1, DEFAULT_MAX_PIXELS).view
     assert view.pixels.size <= page_image.MOST_PIXELS
     assert view.pixels.shape[0] == pytest.approx(48 * view.pixels.shape[1], rel=0.01)
+
+
+def test_an_a0_plan_of_600_dpi_is_read_at_the_size_that_the_engine_takes(mill: Mill) -> None:
+    plan = Image.new("1", (19_866, 28_087), 1)
+    ImageDraw.Draw(plan).text((2000, 3000), "Ground floor, east wing", font=font(36, 600))
+    read = mill.read(mill.file(encoded(plan, "TIFF", compression="group4", dpi=(600, 600))))
+    assert read.text.strip() == "Ground floor, east wing"
 
 
 def test_boxes_lie_on_the_page_as_its_file_shows_it(mill: Mill) -> None:

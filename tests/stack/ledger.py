@@ -63,21 +63,26 @@ class Desk:
         return self.database.run(work)
 
     def accept(
+        self, tenant: str = TENANT, *, idempotency: Idempotency | None = None, **wishes: Any
+    ) -> Accepted:
+        """Take a document in, without a file; `wishes` as for `reserved`."""
+        return self.intake.accept(self.reserved(tenant, **wishes), idempotency)
+
+    def reserved(
         self,
         tenant: str = TENANT,
         *,
-        idempotency: Idempotency | None = None,
         priority: Priority = Priority.DEFAULT,
         options: Options | None = None,
         batch: UUID | None = None,
-    ) -> Accepted:
-        """Take a document in, without a file."""
+    ) -> Upload:
+        """Begin an upload."""
         document = new_id()
         key = f"{tenant}/{document}/original"
         self.intake.reserve(
             tenant=tenant, document=document, key=key, size=0, patience=timedelta(hours=1)
         )
-        upload = Upload(
+        return Upload(
             document=document,
             tenant=tenant,
             key=key,
@@ -92,7 +97,6 @@ class Desk:
             api_key="test",
             batch=batch,
         )
-        return self.intake.accept(upload, idempotency)
 
     def pick(self, *pools: Pool) -> list[Dispatched]:
         """Pick from the pools, from all without naming one."""

@@ -10,6 +10,8 @@ from random import Random
 from typing import TypeAlias
 
 CHUNK = 65536
+# In what is sent to PostgreSQL with a commit: by itself, by a claim, by an upload (its event).
+COMMITTING = (b"COMMIT", b"INSERT INTO attempt", b'"sha256"')
 AMQP_HEARTBEAT = b"\x08\0\0\0\0\0\0\xce"  # no work waits for it
 
 
@@ -252,7 +254,7 @@ def keeping_commit_replies(share: float, draw: Random) -> Spoil:
     """
 
     def spoil(chunk: Chunk) -> bytes | None:
-        commits = b"COMMIT" in chunk.asked or b"INSERT INTO attempt" in chunk.asked
+        commits = any(each in chunk.asked for each in COMMITTING)
         reply = not chunk.from_client and commits
         return None if reply and draw.random() < share else chunk.data
 

@@ -16,7 +16,7 @@ from docmill.adapters.postgres.accept import (
     Idempotency,
     PostgresIntake,
 )
-from docmill.domain.document import Upload
+from docmill.domain.document import Document, Upload
 from docmill.domain.errors import DatabaseDown
 from docmill.domain.identifier import new_id
 from docmill.domain.key import original_key
@@ -70,10 +70,11 @@ class Accept:
 
     blobs: Blobs
     intake: PostgresIntake
+    find: Callable[[str, UUID], Document]  # of a tenant
     languages: Callable[[], frozenset[str]]
     patience: timedelta
 
-    def __call__(self, caller: Caller, incoming: Incoming) -> UUID:
+    def __call__(self, caller: Caller, incoming: Incoming) -> Document:
         self._check(caller.tenant, incoming.wishes())
         if (incoming.declared_size or 0) > caller.tenant.limits.max_file_bytes:
             raise too_large(caller.tenant.limits.max_file_bytes)
@@ -130,14 +131,14 @@ class Accept:
                 f"{', '.join(unknown)}: not installed; installed: {', '.join(sorted(installed))}"
             )
 
-    def _decide(self, caller: Caller, upload: Upload) -> UUID:
+    def _decide(self, caller: Caller, upload: Upload) -> Document:
         answer = self.intake.accept(upload, _idempotency(caller, upload))
         _count(answer, upload)
         if answer.acceptance is Acceptance.CONFLICT:
             raise IdempotencyKeyReused(document=str(answer.document))
         if answer.acceptance is Acceptance.OVER_QUOTA:
             raise _over_quota(caller.tenant)
-        return answer.document
+        return answer.made or self.find(caller.tenant.id, answer.document)
 
 
 def _over_quota(tenant: Tenant) -> StorageQuotaExceeded:

@@ -69,7 +69,7 @@ def _routes(parts: Parts) -> APIBlueprint:
     # one blueprint: flask-openapi3 (4.3) forgets a path's methods when a second one has it too
     routes = APIBlueprint("v1", __name__, url_prefix="/v1", abp_security=spec.SECURITY)
     outputs = Outputs(parts.reads, Content(parts.reads.blobs))
-    upload_routes(routes, parts.accept, parts.reads)
+    upload_routes(routes, parts.accept)
     tenant_routes(routes, parts.reads)
     document_routes(routes, parts.reads)
     lifecycle_routes(routes, parts.reads, parts.lifecycle)

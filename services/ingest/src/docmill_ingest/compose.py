@@ -69,14 +69,16 @@ def ingest(settings: IngestSettings) -> Iterator[Ingest]:
 def _parts(settings: IngestSettings, database: Database, blobs: Blobs, changes: Changes) -> Parts:
     documents = Documents(database)
     lifecycle = PostgresLifecycle(database)
+    reads = Reads(documents, blobs, changes)
     return Parts(
         accept=Accept(
             blobs=blobs,
             intake=PostgresIntake(database),
+            find=reads.document,
             languages=Installed(documents.languages, settings.languages_default),
             patience=settings.upload_patience_seconds,
         ),
-        reads=Reads(documents, blobs, changes),
+        reads=reads,
         lifecycle=lifecycle,
         batching=Batching(PostgresBatches(database), lifecycle),
         holds=PostgresHolds(database),

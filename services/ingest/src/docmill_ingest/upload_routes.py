@@ -14,7 +14,6 @@ from docmill_ingest.context import caller
 from docmill_ingest.incoming import incoming
 from docmill_ingest.models import DocumentBody
 from docmill_ingest.options import UploadOptions
-from docmill_ingest.reads import Reads
 
 TAG: Final = Tag(name="Upload")
 MAX_IDEMPOTENCY_KEY: Final = 255
@@ -40,7 +39,7 @@ class UploadBody(RawModel):
     ]
 
 
-def upload_routes(routes: APIBlueprint, accept: Accept, reads: Reads) -> None:
+def upload_routes(routes: APIBlueprint, accept: Accept) -> None:
     @routes.post(
         "/documents",
         tags=[TAG],
@@ -50,8 +49,7 @@ def upload_routes(routes: APIBlueprint, accept: Accept, reads: Reads) -> None:
     )
     def upload(query: UploadOptions, raw: UploadBody) -> Response:  # noqa: ARG001 - named for the OpenAPI document; `incoming` reads them with the form's fields
         """The file streams to the store; 202 means that it is kept and will be read."""
-        document = accept(_caller(request), incoming(request))
-        return accepted(reads.document(caller().tenant.id, document))
+        return accepted(accept(_caller(request), incoming(request)))
 
 
 def accepted(document: Document) -> Response:

@@ -21,7 +21,7 @@ from docmill.domain.rendering import (
 )
 from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome
-from docmill_ocr import mixed, picture_pdf, searchable
+from docmill_ocr import mixed, searchable
 
 ENGINE: Final = "docmill assemble 1"  # raised when the same pages would give other bytes
 
@@ -105,6 +105,8 @@ def _pdf_source(job: Job, plan: Plan) -> Path:
         return job.original
     target = job.scratch / "pictures.pdf"
     budget = job.limits.get("max_pixels", DEFAULT_MAX_PIXELS)
+    from docmill_ocr import picture_pdf  # noqa: PLC0415  # 7 MB that a PDF does not need
+
     picture_pdf.write(job.original, plan.media_type, target, budget)
     return target
 

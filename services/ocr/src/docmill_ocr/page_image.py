@@ -69,7 +69,9 @@ def _from_pdf(path: Path, number: int, max_pixels: int) -> PageImage:
         found = pdf.contents(sheet)
         pdf.check_pictures(found, max_pixels)
         size = sheet.get_size()
-        pixels = pdf.scan(sheet)
+        # What must be made smaller anyway is drawn so, which takes its image row by row.
+        fits = all(each.width * each.height <= MOST_PIXELS for each in found.pictures)
+        pixels = pdf.scan(sheet) if fits else None
         if pixels is None:
             pixels = pdf.rendered(sheet, _scale(sheet, found))
     inches = size[0] / pdf.POINTS_PER_INCH, size[1] / pdf.POINTS_PER_INCH

@@ -18,6 +18,7 @@ POINTS_PER_INCH: Final = 72
 _DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
 _FULL_PAGE: Final = 0.85
 _SLACK: Final = 1.5  # points by which a scan may miss the page's edge
+_ROWS: Final = 64  # converted at once
 _DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
 Affine = tuple[float, float, float, float, float, float]
 
@@ -210,6 +211,15 @@ def _luminance(bitmap: Any) -> Pixels | None:
     if bitmap.mode == "L":
         return np.array(pixels.reshape(pixels.shape[:2]))
     if bitmap.mode in {"BGR", "BGRX"}:
-        weights = np.array((0.114, 0.587, 0.299), dtype=np.float32)
-        return np.asarray(pixels[..., :3] @ weights + 0.5, dtype=np.uint8)
+        return _gray(pixels)
     return None
+
+
+def _gray(pixels: Pixels) -> Pixels:
+    """Weigh the colours, some rows at a time: as numbers with fractions a page takes 100 MB."""
+    weights = np.array((0.114, 0.587, 0.299), dtype=np.float32)
+    made = np.empty(pixels.shape[:2], dtype=np.uint8)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        made[rows] = pixels[rows, :, :3] @ weights + 0.5
+    return made

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
 
+from docmill.adapters.s3_direct import DirectPut
 from docmill.adapters.s3_error import translated
 from docmill.adapters.s3_reader import CHUNK_BYTES, Reader, Source
 from docmill.adapters.s3_timing import measure
@@ -37,8 +38,8 @@ _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 def connect(settings: StoreSettings, *, connections: int = 16) -> "S3Client":
     """Make a client for one process; threads share it, forks must not.
 
-    An operation is tried three times; each time a silent server costs at most the settings' time to
-    connect and to answer.
+    An operation is tried three times, a small PUT once before; each time a silent server costs at
+    most the settings' time to connect and to answer.
     """
     client: S3Client = boto3.client(
         "s3",
@@ -71,8 +72,9 @@ class Encrypted(TypedDict, total=False):
 
 def open_blobs(settings: StoreSettings, *, connections: int = 16) -> "S3Blobs":
     """Reach the bucket of the settings, over a client of its own; close it by `close`."""
-    client = connect(settings, connections=connections)
-    return S3Blobs(client, settings.s3_bucket, encrypted=_encrypted(settings))
+    client, encrypted = connect(settings, connections=connections), _encrypted(settings)
+    direct = DirectPut(settings, connections=connections, encrypted=encrypted)
+    return S3Blobs(client, settings.s3_bucket, encrypted=encrypted, direct=direct)
 
 
 def _encrypted(settings: StoreSettings) -> Encrypted:
@@ -92,15 +94,19 @@ class S3Blobs:
         *,
         part_bytes: int = PART_BYTES,
         encrypted: "Encrypted | None" = None,
+        direct: DirectPut | None = None,
     ) -> None:
         self._client = client
         self._bucket = bucket
         self._part_bytes = part_bytes
         self._encrypted: Encrypted = encrypted or {}
+        self._direct = direct
 
     def close(self) -> None:
         """Close the client's connections."""
         self._client.close()
+        if self._direct:
+            self._direct.close()
 
     def put(self, key: str, body: Source, *, media_type: str) -> Stored:
         """Store a body of up to one part in one request, a larger one as multipart."""
@@ -228,19 +234,28 @@ class S3Blobs:
         self, key: str, content: bytes | bytearray, media_type: str, *, verified: bool = False
     ) -> Stored:
         sha256, md5 = hashlib.sha256(content), hashlib.md5(content, usedforsecurity=False)
+        checksum = base64.b64encode(md5.digest()).decode()
+        etag = ""
+        if self._direct:
+            headers = {
+                "Content-Type": media_type,
+                "Content-MD5": checksum,
+                "x-amz-meta-sha256": sha256.hexdigest(),
+            }
+            etag = self._direct(key, content, headers)
         with translated(key):
-            answer = self._client.put_object(
+            etag = etag or self._client.put_object(
                 Bucket=self._bucket,
                 Key=key,
                 Body=cast("bytes", content),
                 ContentType=media_type,
-                ContentMD5=base64.b64encode(md5.digest()).decode(),
+                ContentMD5=checksum,
                 Metadata={"sha256": sha256.hexdigest()},
                 **self._encrypted,
-            )
+            ).get("ETag", "")
         stored = Stored(key=key, size=len(content), sha256=sha256.digest())
         # An ETag is the MD5 of what the server has stored, unless it encrypts with keys of its own.
-        told = answer.get("ETag", "").strip('"') == md5.hexdigest()
+        told = etag.strip('"') == md5.hexdigest()
         return self._verified(stored) if verified and not told else stored
 
     def _put_parts(self, key: str, first: bytearray, body: Source, media_type: str) -> Stored:

@@ -135,7 +135,8 @@ class StoreSettings(Settings):
         None, description="Id of the key for aws:kms. Unset: the bucket's own."
     )
     s3_connect_seconds: Seconds = Field(
-        timedelta(seconds=3), description="Patience of each of three tries to connect."
+        timedelta(seconds=3),
+        description="Patience of each try to connect: three, of a small PUT four.",
     )
     s3_read_seconds: Seconds = Field(
         timedelta(seconds=20), description="The same for an answer, or its next bytes."

@@ -17,7 +17,10 @@ _ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     # glibc would map 64 MB of address space for each thread's arena.
-    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_ARENA_MAX": "1",
+    # Left alone, glibc raises it to 32 MB and keeps a page's buffers on its heap: 20 MB a child.
+    "MALLOC_MMAP_THRESHOLD_": str(2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(2**20),
 }
 
 

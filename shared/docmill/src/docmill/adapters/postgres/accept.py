@@ -1,8 +1,10 @@
 """Taking a document in: reserve its blob, then one transaction makes it the ledger's."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,15 +12,19 @@ from psycopg.types.json import Jsonb
 
 from docmill.adapters.postgres.batches import admit
 from docmill.adapters.postgres.bell import READY
-from docmill.adapters.postgres.connection import Connection, first
+from docmill.adapters.postgres.connection import Connection, Row
 from docmill.adapters.postgres.database import Database
+from docmill.adapters.postgres.documents import as_document
 from docmill.adapters.postgres.queries import load
-from docmill.adapters.postgres.settle import Locked
-from docmill.domain.document import Upload
-from docmill.domain.errors import Transient
-from docmill.domain.task import Stage
+from docmill.adapters.postgres.settle import BACKLOGGED
+from docmill.domain.document import Document, Upload
+from docmill.domain.errors import DatabaseBusy, DatabaseDown, Transient
+from docmill.domain.task import Stage, cost
 
 SQL: Final = load("accept")
+OPEN: Final = f"{SQL['open_document']}, {BACKLOGGED} {SQL['opened']}"
+SUMMED_UP_AFTER: Final = 500  # documents, which takes as long as a statement's other work
+LOCK_SPACE: Final = 0x646D7374  # the advisory locks of tenants' storage, by the tenant's hash
 
 
 class UploadExpired(Transient):
@@ -44,10 +50,15 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer: for REPEATED, `document` is the first request's."""
+    """The answer: for REPEATED, `document` is the first request's.
+
+    For ACCEPTED there is the document `made`, and how many the tenant had since it was summed up.
+    """
 
     acceptance: Acceptance
     document: UUID
+    made: Document | None = None
+    recent: int = 0
 
 
 class PostgresIntake:
@@ -90,79 +101,72 @@ class PostgresIntake:
         the sweeper was faster, and what `admit` raises of a batch. After DatabaseDown the outcome
         is unknown: repeat with the same idempotency key.
         """
-        try:
-            accepted = self._database.run(lambda c: _accept(c, upload, idempotency))
-        except _Overflow:
-            self.discard(upload.key)
-            return Accepted(Acceptance.OVER_QUOTA, upload.document)
-        self._database.bell.ring(READY)
-        return accepted
+        parameters = _parameters(upload, idempotency)
+        answer = self._beside_others(parameters)
+        if answer is None:
+            answer = self._database.run(partial(_alone, parameters=parameters))
+        if answer.made:
+            self._database.bell.ring(READY)
+            self._sum_up(upload.tenant, answer.recent)
+        return answer
+
+    def _sum_up(self, tenant: str, recent: int) -> None:
+        if recent % SUMMED_UP_AFTER == SUMMED_UP_AFTER - 1:
+            with suppress(DatabaseDown, DatabaseBusy):  # the upload is accepted all the same
+                self._database.once(lambda c: c.execute(SQL["sum_up"], {"tenant": tenant}))
+
+    def _beside_others(self, parameters: dict[str, Any]) -> Accepted | None:
+        """Accept what nothing speaks against."""
+        shared = parameters | {"alone": False}
+        if shared["batch"]:
+            return self._database.run(partial(_shared, parameters=shared))
+        return _accepted(self._database.piped([SQL["share_storage"], OPEN], shared))
 
     def discard(self, key: str) -> None:
         """Mark the blob of a refused or broken upload for the sweeper. Twice is safe."""
         self._database.once(lambda c: c.execute(SQL["discard_blob"], {"key": key}))
 
 
-def _accept(connection: Connection, upload: Upload, idempotency: Idempotency | None) -> Accepted:
-    parameters = _parameters(upload)
-    if idempotency and (answer := _repeated(connection, parameters, idempotency)):
-        connection.execute(SQL["discard_blob"], parameters)
-        return answer
-    if connection.execute(SQL["blob_live"], parameters).rowcount != 1:
-        raise UploadExpired(upload.key)
-    _open(connection, upload, parameters)
-    # Last, for the tenant's other uploads wait from here to the commit.
-    if _overflows(connection, parameters):
-        raise _Overflow
-    return Accepted(Acceptance.ACCEPTED, upload.document)
+def _shared(connection: Connection, parameters: dict[str, Any]) -> Accepted | None:
+    connection.execute(SQL["share_storage"], parameters)
+    return _opened(connection, parameters)
 
 
-class _Overflow(Exception):
-    """The tenant's storage is full: nothing of the transaction may stay."""
+def _alone(connection: Connection, parameters: dict[str, Any]) -> Accepted:
+    connection.execute(SQL["own_storage"], parameters)
+    opened = _opened(connection, parameters | {"alone": True})
+    return opened or _refused(connection, parameters)
 
 
-def _repeated(
-    connection: Connection, parameters: dict[str, Any], idempotency: Idempotency
-) -> Accepted | None:
-    parameters = parameters | {
-        "idempotency_key": idempotency.key,
-        "request_hash": idempotency.request_hash,
-    }
-    if connection.execute(SQL["insert_idempotency"], parameters).fetchone():
+def _opened(connection: Connection, parameters: dict[str, Any]) -> Accepted | None:
+    row = connection.execute(OPEN, parameters).fetchone()
+    if row and parameters["batch"]:
+        admit(connection, parameters["tenant"], parameters["batch"])
+    return _accepted(row)
+
+
+def _accepted(row: Row | None) -> Accepted | None:
+    if row is None:
         return None
+    return Accepted(Acceptance.ACCEPTED, row["id"], as_document(row), row["recent"])
+
+
+def _refused(connection: Connection, parameters: dict[str, Any]) -> Accepted:
+    """Find out why, and leave the blob to the sweeper."""
     stored = connection.execute(SQL["find_idempotency"], parameters).fetchone()
-    if stored is None:  # pruned between the two statements: as good as new
-        return None
-    same = stored["request_hash"] == idempotency.request_hash
-    acceptance = Acceptance.REPEATED if same else Acceptance.CONFLICT
-    return Accepted(acceptance, stored["document_id"])
+    ours = connection.execute(SQL["discard_blob"], parameters).rowcount
+    if stored:
+        same = stored["request_hash"] == parameters["request_hash"]
+        acceptance = Acceptance.REPEATED if same else Acceptance.CONFLICT
+        return Accepted(acceptance, stored["document_id"])
+    if not ours:
+        raise UploadExpired(parameters["key"])
+    return Accepted(Acceptance.OVER_QUOTA, parameters["document"])
 
 
-def _overflows(connection: Connection, parameters: dict[str, Any]) -> bool:
-    connection.execute(SQL["lock_tenant"], parameters)  # its own statement: the sum sees the rest
-    row = connection.execute(SQL["storage_overflows"], parameters).fetchone()
-    return bool(row and row["yes"])
-
-
-def _open(connection: Connection, upload: Upload, parameters: dict[str, Any]) -> None:
-    row = first(connection.execute(SQL["insert_document"], parameters))
-    connection.execute(SQL["insert_run"], parameters)
-    document = Locked(connection, row)
-    document.tell(
-        "accepted",
-        name=upload.name,
-        size=upload.size,
-        sha256=upload.sha256.hex(),
-        correlation_id=upload.correlation,
-    )
-    document.add_tasks(Stage.VALIDATE)
-    document.save()
-    if upload.batch:
-        admit(connection, upload.tenant, upload.batch)
-
-
-def _parameters(upload: Upload) -> dict[str, Any]:
+def _parameters(upload: Upload, idempotency: Idempotency | None) -> dict[str, Any]:
     return {
+        "space": LOCK_SPACE,
         "document": upload.document,
         "tenant": upload.tenant,
         "key": upload.key,
@@ -176,8 +180,28 @@ def _parameters(upload: Upload) -> dict[str, Any]:
         "api_key": upload.api_key,
         "retention": upload.retention,
         "batch": upload.batch,
-        "run": 1,
         "options": Jsonb(upload.options.as_json()),
-        "plan": None,
-        "reason": "upload",
+        "event": Jsonb(_told(upload)),
+        **_task(upload),
+        "idempotency_key": idempotency.key if idempotency else None,
+        "request_hash": idempotency.request_hash if idempotency else None,
+    }
+
+
+def _told(upload: Upload) -> dict[str, Any]:
+    return {
+        "correlation_id": upload.correlation,
+        "name": upload.name,
+        "size": upload.size,
+        "sha256": upload.sha256.hex(),
+    }
+
+
+def _task(upload: Upload) -> dict[str, Any]:
+    return {
+        "stage": Stage.VALIDATE,
+        "pool": Stage.VALIDATE.pool,
+        "task_priority": upload.priority.rank,
+        "rank": Stage.VALIDATE.rank,
+        "cost": cost(Stage.VALIDATE, 1),
     }

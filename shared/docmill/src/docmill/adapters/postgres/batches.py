@@ -17,9 +17,8 @@ from psycopg.types.json import Jsonb
 from docmill.adapters.postgres.bell import DOCUMENT, READY
 from docmill.adapters.postgres.connection import Connection, Row, impatient
 from docmill.adapters.postgres.database import Database
-from docmill.adapters.postgres.ending import mark_backlogged
 from docmill.adapters.postgres.queries import load
-from docmill.adapters.postgres.settle import Locked
+from docmill.adapters.postgres.settle import Locked, mark_backlogged
 from docmill.domain.document import LIVE
 from docmill.domain.errors import DatabaseDown
 from docmill.domain.identifier import FIRST, new_id

@@ -1,15 +1,15 @@
 """Transactions on the pool: foreign errors translated, deadlocks and serialisation retried."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 from psycopg import errors
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from docmill.adapters.postgres.bell import Bell
-from docmill.adapters.postgres.connection import Connection, alone
+from docmill.adapters.postgres.connection import Connection, Row, alone
 from docmill.adapters.postgres.pool import Pool, figures
 from docmill.domain.errors import DatabaseBusy, DatabaseDown
 from docmill.ops import metrics
@@ -48,6 +48,16 @@ class Database:
         That spares BEGIN and COMMIT their two round trips.
         """
         return self._tried(work, single=True)
+
+    def piped(self, queries: Sequence[LiteralString], parameters: Mapping[str, Any]) -> Row | None:
+        """Run statements as one transaction in one round trip; return the last one's first row."""
+
+        def pipe(connection: Connection) -> Row | None:
+            with connection.pipeline():
+                cursors = [connection.execute(query, parameters) for query in queries]
+            return cursors[-1].fetchone()
+
+        return self._tried(pipe, single=True)
 
     def _tried(
         self, work: Callable[[Connection], T], *, single: bool, checkout: float | None = None

@@ -63,7 +63,7 @@ class Documents:
     def get(self, tenant: str, document: UUID) -> Document | None:
         """Read one document; None when the tenant has no such, or it is being erased."""
         rows = self._rows("documents", "one", tenant=tenant, document=document)
-        return _document(rows[0]) if rows else None
+        return as_document(rows[0]) if rows else None
 
     def version(self, tenant: str, document: UUID) -> tuple[int, State] | None:
         """Read a document's version and state only."""
@@ -86,7 +86,7 @@ class Documents:
             accepted_from=wanted.accepted_from,
             accepted_to=wanted.accepted_to,
         )
-        return [_document(row) for row in rows]
+        return [as_document(row) for row in rows]
 
     def history(self, tenant: str, document: UUID, *, after: int = 0) -> Iterator[Event]:
         """Read a document's history after `after` to its end, in order, a thousand at a time."""
@@ -135,7 +135,8 @@ class Documents:
         )
 
 
-def _document(row: Row) -> Document:
+def as_document(row: Row) -> Document:
+    """Return the document of a row of `documents`."""
     return Document(
         **{name: row[name] for name in _SAME},
         tenant=row["tenant_id"],

@@ -5,9 +5,9 @@ from typing import Final, Protocol
 
 from docmill.adapters.postgres.connection import Connection
 from docmill.adapters.postgres.queries import load
-from docmill.adapters.postgres.settle import Locked
+from docmill.adapters.postgres.settle import Locked, mark_backlogged
 from docmill.domain.retrying import Next, Spent
-from docmill.domain.task import Failure, Outcome, Pool, Stage, TaskState
+from docmill.domain.task import Failure, Outcome, Stage, TaskState
 
 SQL: Final = load("ledger")
 DETAIL_LENGTH: Final = 2000
@@ -54,11 +54,6 @@ def end_attempt(
     elif then.state is TaskState.READY:
         mark_backlogged(connection, held.tenant, held.stage.pool)
     return True
-
-
-def mark_backlogged(connection: Connection, tenant: str, pool: Pool) -> None:
-    """Put the tenant into the pool's line, unless it stands there."""
-    connection.execute(load("settle")["mark_backlogged"], {"tenant": tenant, "pool": pool})
 
 
 def _move(connection: Connection, held: Held, failure: Failure, then: Next) -> None:

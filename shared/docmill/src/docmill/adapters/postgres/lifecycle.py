@@ -154,7 +154,7 @@ def open_run(held: Locked, *, reason: str, by: str) -> None:
         "reason": reason,
     }
     held.row |= {"failure_code": None, "failure_detail": None}
-    held.connection.execute(_INSERT_RUN, opened)
+    held.connection.execute(SQL["insert_run"], opened)
     held.tell("run_opened", reason=reason, by=by)
     if last["plan"] is None:
         held.add_tasks(Stage.VALIDATE)
@@ -163,9 +163,6 @@ def open_run(held: Locked, *, reason: str, by: str) -> None:
         held.connection.execute(SQL[query], unit)
     _add_missing(held, Options.from_json(last["options"]))
     held.settle()
-
-
-_INSERT_RUN: Final = load("accept")["insert_run"]
 
 
 def _add_missing(held: Locked, options: Options) -> None:

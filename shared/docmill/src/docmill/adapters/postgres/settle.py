@@ -21,6 +21,7 @@ from docmill.ops.logging import logger
 
 log = logger(__name__)
 SQL: Final = load("settle")
+BACKLOGGED: Final = SQL["backlogged"]
 ENDS: Final = frozenset({State.READY, State.REJECTED, State.FAILED, State.CANCELLED})
 
 
@@ -32,6 +33,11 @@ def locked(connection: Connection, document: UUID) -> "Locked | None":
     """Lock the document for the rest of the transaction; None when there is no such row."""
     row = connection.execute(SQL["lock_document"], {"document": document}).fetchone()
     return Locked(connection, row) if row else None
+
+
+def mark_backlogged(connection: Connection, tenant: str, pool: Pool) -> None:
+    """Put the tenant into the pool's line, unless it stands there."""
+    connection.execute(f"WITH {BACKLOGGED} SELECT", {"tenant": tenant, "pool": pool})
 
 
 class Locked:
@@ -168,8 +174,7 @@ class Locked:
         self.connection.execute(SQL["close_attempts"], parameters)
 
     def _mark(self, pool: Pool) -> None:
-        parameters = {"tenant": self.tenant, "pool": pool}
-        self.connection.execute(SQL["mark_backlogged"], parameters)
+        mark_backlogged(self.connection, self.tenant, pool)
         self.readied.add(pool)
 
     def _write(self, first_seq: int) -> None:

@@ -1,29 +1,32 @@
 -- name: reserve_blob
--- No row when the tenant's storage, with what is being uploaded now, would overflow; unless the request
--- was accepted before by its idempotency key: then it adds nothing, and `accept` decides.
-WITH used AS (
-    SELECT coalesce((SELECT sum(size) FROM document
-                      WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)
-         + coalesce((SELECT sum(reserved) FROM blob
+-- No row when the tenant's storage, with what is being uploaded now, would overflow (every document is
+-- counted only where what was summed up before and since does not say that there is room); unless the request
+-- was accepted before by its idempotency key: then it adds nothing, and `accept` decides. Its commit is not
+-- waited for on the disk: whoever accepts flushes it too, and what a crash forgets here is an orphan.
+WITH asked AS (
+    SELECT t.id, t.stored_bytes, t.stored_until, t.max_storage_bytes - %(reserved)s
+         - coalesce((SELECT sum(reserved) FROM blob
                       WHERE tenant_id = %(tenant)s AND state = 'uploading'
                         AND expires_at > now()), 0) AS bytes
+      FROM tenant t WHERE t.id = %(tenant)s
 ), room AS (
-    SELECT t.id, used.bytes + %(reserved)s <= t.max_storage_bytes AS enough
-      FROM tenant t, used WHERE t.id = %(tenant)s
+    SELECT a.id, CASE WHEN a.bytes >= a.stored_bytes
+                         + (SELECT coalesce(sum(size), 0) FROM document
+                             WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')
+                               AND accepted_at >= a.stored_until) THEN true
+                      ELSE a.bytes >= (SELECT coalesce(sum(size), 0) FROM document
+                             WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing'))
+                 END AS enough
+      FROM asked a
 )
 INSERT INTO blob (key, tenant_id, document_id, reserved, expires_at)
 SELECT %(key)s, r.id, %(document)s, CASE WHEN r.enough THEN %(reserved)s ELSE 0 END,
        now() + %(patience)s
   FROM room r
- WHERE r.enough OR EXISTS (SELECT FROM idempotency i
-                            WHERE i.tenant_id = r.id AND i.key = %(idempotency_key)s)
+ WHERE (r.enough OR EXISTS (SELECT FROM idempotency i
+                             WHERE i.tenant_id = r.id AND i.key = %(idempotency_key)s))
+   AND set_config('synchronous_commit', 'off', true) = 'off'
 RETURNING key;
-
--- name: insert_idempotency
--- Waits for another request with the same key; no row when that one was accepted.
-INSERT INTO idempotency (tenant_id, key, request_hash, document_id)
-VALUES (%(tenant)s, %(idempotency_key)s, %(request_hash)s, %(document)s)
-    ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key;
 
 -- name: find_idempotency
 SELECT request_hash, document_id FROM idempotency
@@ -34,31 +37,86 @@ SELECT request_hash, document_id FROM idempotency
 UPDATE blob SET expires_at = now(), reserved = 0
  WHERE key = %(key)s AND state = 'uploading';
 
--- name: blob_live
--- Guarded: the sweeper flips `uploading` to `deleting` by the same test before it touches S3.
-UPDATE blob SET state = 'live', expires_at = NULL, reserved = 0
- WHERE key = %(key)s AND state = 'uploading';
+-- name: share_storage
+-- Uploads of a tenant go side by side where there is surely room for all of them. A statement of its
+-- own, and so is the next: what follows must see what a holder of the other lock has committed.
+SELECT pg_advisory_xact_lock_shared(%(space)s, hashtext(%(tenant)s));
 
--- name: lock_tenant
--- Two uploads at once must not both see the room that is left for one.
-SELECT FROM tenant WHERE id = %(tenant)s FOR NO KEY UPDATE;
+-- name: own_storage
+-- The uploads that are decided now are committed or gone before the sum is taken, and none begins.
+SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(tenant)s));
 
--- name: storage_overflows
--- With the document that was just inserted.
-SELECT coalesce((SELECT sum(size) FROM document
-                  WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')), 0)
-       > t.max_storage_bytes AS yes FROM tenant t WHERE t.id = %(tenant)s;
+-- name: open_document
+-- The blob's row becomes live, and the document, its run, first task and first event are there; or
+-- nothing is done and there is no row: no room, the blob is the sweeper's, or another request has the
+-- idempotency key. Waits for a request with the same key. Where the storage is shared, every upload on
+-- its way, this one too, counts as the largest that the tenant may send.
+WITH recent AS (
+    SELECT count(*) AS documents, coalesce(sum(d.size), 0) AS bytes
+      FROM tenant t JOIN document d ON d.tenant_id = t.id AND d.accepted_at >= t.stored_until
+     WHERE t.id = %(tenant)s AND d.state NOT IN ('expired', 'erasing')
+), room AS (
+    SELECT t.id FROM tenant t, recent
+     WHERE t.id = %(tenant)s AND t.max_storage_bytes >=
+           CASE WHEN %(alone)s
+                THEN (SELECT coalesce(sum(size), 0) FROM document
+                       WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing'))
+                     + %(size)s
+                ELSE t.stored_bytes + recent.bytes
+                     + t.max_file_bytes * (SELECT count(*) FROM blob
+                                            WHERE tenant_id = %(tenant)s AND state = 'uploading')
+           END
+), mine AS (
+    SELECT b.key FROM blob b JOIN room ON true
+     WHERE b.key = %(key)s AND b.state = 'uploading' FOR NO KEY UPDATE OF b
+), known AS (
+    INSERT INTO idempotency (tenant_id, key, request_hash, document_id)
+    SELECT %(tenant)s, %(idempotency_key)s, %(request_hash)s, %(document)s FROM mine
+     WHERE %(idempotency_key)s::text IS NOT NULL
+        ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key
+), live AS (
+    UPDATE blob b SET state = 'live', expires_at = NULL, reserved = 0 FROM mine
+     WHERE b.key = mine.key
+       AND (%(idempotency_key)s::text IS NULL OR EXISTS (SELECT FROM known))
+    RETURNING b.document_id, b.tenant_id, b.key
+), opened AS (
+    INSERT INTO document (id, tenant_id, version, name, declared_type, size, sha256, key, priority,
+           metadata, correlation, api_key, retention, batch_id)
+    SELECT live.document_id, live.tenant_id, 1, %(name)s, %(declared_type)s, %(size)s, %(sha256)s,
+           live.key, %(priority)s, %(metadata)s, %(correlation)s, %(api_key)s, %(retention)s,
+           (SELECT id FROM batch WHERE id = %(batch)s AND tenant_id = %(tenant)s)
+      FROM live
+    RETURNING *
+), run AS (
+    INSERT INTO run (document_id, number, options)
+    SELECT d.id, d.run, %(options)s FROM opened d RETURNING options
+), told AS (
+    INSERT INTO event (document_id, seq, kind, run, state, data)
+    SELECT d.id, d.version, 'accepted', d.run, d.state, %(event)s FROM opened d
+), begun AS (
+    INSERT INTO task (tenant_id, document_id, run, stage, pool, priority, rank, cost, accepted_at)
+    SELECT d.tenant_id, d.id, d.run, %(stage)s, %(pool)s, %(task_priority)s, %(rank)s, %(cost)s,
+           d.accepted_at FROM opened d
+)
 
--- name: insert_document
--- Answers as settle.sql's lock_document: nobody else has the row yet.
-INSERT INTO document (id, tenant_id, version, name, declared_type, size, sha256, key, priority,
-       metadata, correlation, api_key, retention, batch_id)
-VALUES (%(document)s, %(tenant)s, 0, %(name)s, %(declared_type)s, %(size)s, %(sha256)s, %(key)s,
-       %(priority)s, %(metadata)s, %(correlation)s, %(api_key)s, %(retention)s,
-       (SELECT id FROM batch WHERE id = %(batch)s AND tenant_id = %(tenant)s))
-RETURNING id, tenant_id, state, version, run, settled_run, name, media_type, priority, metadata, correlation,
-       pages, failure_code, failure_detail, accepted_at, batch_id, held_reason;
+-- name: opened
+-- Goes on after `open_document` and settle.sql's `backlogged`: the document as readers see it.
+SELECT d.id, d.tenant_id, d.state, d.version, d.run, d.settled_run, d.name, d.declared_type, d.media_type,
+       d.size, d.sha256, d.key, d.priority, d.metadata, d.correlation, d.pages, d.failure_code,
+       d.failure_detail, d.accepted_at, d.changed_at, d.settled_at, d.expires_at, d.batch_id,
+       d.held_reason, run.options, 0 AS pages_done, 0 AS pages_failed, NULL AS hold_reason,
+       recent.documents AS recent
+  FROM opened d CROSS JOIN run CROSS JOIN recent;
 
--- name: insert_run
-INSERT INTO run (document_id, number, options, plan, reason)
-VALUES (%(document)s, %(run)s, %(options)s, %(plan)s, %(reason)s);
+-- name: sum_up
+-- So that an upload need not count all documents of its tenant. What is summed up is never less than
+-- what is stored, for documents only go. An upload on its way is accepted after its blob was made, one
+-- that this statement does not see yet after now(). Twice is safe.
+UPDATE tenant t
+   SET stored_until = u.until,
+       stored_bytes = (SELECT coalesce(sum(size), 0) FROM document
+                        WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')
+                          AND accepted_at < u.until)
+  FROM (SELECT least(now(), min(created_at)) AS until FROM blob
+         WHERE tenant_id = %(tenant)s AND state = 'uploading') AS u
+ WHERE t.id = %(tenant)s AND t.stored_until < u.until;

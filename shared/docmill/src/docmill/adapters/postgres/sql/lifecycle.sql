@@ -8,6 +8,10 @@ SELECT r.options, CASE WHEN engine_is_current('validate', o.engine) THEN r.plan 
   LEFT JOIN output o ON o.document_id = r.document_id AND o.run = r.number AND o.stage = 'validate'
  WHERE r.document_id = %(document)s AND r.number = %(run)s;
 
+-- name: insert_run
+INSERT INTO run (document_id, number, options, plan, reason)
+VALUES (%(document)s, %(run)s, %(options)s, %(plan)s, %(reason)s);
+
 -- name: carry_pages
 INSERT INTO page (document_id, run, number, source, reason, width, height, unit, facts)
 SELECT document_id, %(run)s, number, source, reason, width, height, unit,

@@ -42,20 +42,21 @@ SELECT %(tenant)s, %(document)s, %(run)s, %(stage)s, p, %(pool)s, %(priority)s, 
   FROM unnest(%(pages)s::integer[]) AS p
     ON CONFLICT ON CONSTRAINT task_unit DO NOTHING;
 
--- name: mark_backlogged
--- The tenant's place in a pool's line is there from the first task on. Touches the row only when it
--- is not marked, so that commits do not queue up behind each other; a race with the pick that clears
--- it is repaired by the dispatcher's sweep.
-WITH placed AS (
+-- name: backlogged
+-- Goes on after WITH. The tenant's place in a pool's line is there from the first task on. Touches the
+-- row only when it is not marked, so that commits do not queue up behind each other; a race with the
+-- pick that clears it is repaired by the dispatcher's sweep.
+placed AS (
     INSERT INTO tenant_pool (tenant_id, pool, backlogged, vtime)
     SELECT %(tenant)s, c.pool, true, c.vtime FROM pool_clock c
      WHERE c.pool = %(pool)s
        AND NOT EXISTS (SELECT FROM tenant_pool WHERE tenant_id = %(tenant)s AND pool = %(pool)s)
         ON CONFLICT DO NOTHING
+), marked AS (
+    UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
+      FROM pool_clock c
+     WHERE t.tenant_id = %(tenant)s AND t.pool = %(pool)s AND NOT t.backlogged AND c.pool = t.pool
 )
-UPDATE tenant_pool t SET backlogged = true, vtime = greatest(t.vtime, c.vtime)
-  FROM pool_clock c
- WHERE t.tenant_id = %(tenant)s AND t.pool = %(pool)s AND NOT t.backlogged AND c.pool = t.pool;
 
 -- name: save_document
 -- The guarded move: no row means that the state was not what the lock showed, which cannot be.
