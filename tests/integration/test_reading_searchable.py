@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pikepdf
 import pytest
+from pikepdf import pdfa
 
 from docmill.adapters import pdf, pdf_text
 from docmill.domain.document import ArtifactKind
 from docmill.domain.rendering import page_json
 from docmill.domain.words import Word
 from docmill.testing import documents
+from docmill.testing.pictures import encoded
 from docmill_ocr.recognise import Recognise
 from tests.stack.reading import Mill, overlap
 
@@ -192,3 +194,32 @@ def test_a_born_digital_pdf_is_kept_byte_for_byte(mill: Mill) -> None:
     content = documents.born_digital_pdf(1)
     made = mill.assemble(mill.read(mill.file(content)))
     assert made[ArtifactKind.PDF].path.read_bytes() == content
+
+
+# ── for the archive ──────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "make",
+    [
+        documents.page_png,
+        lambda: documents.page_jpeg(orientation=6),
+        lambda: documents.tiff(2),
+        documents.transparent,
+        documents.blank_page,
+        documents.receipt_photo,
+    ],
+    ids=["png", "jpeg", "tiff", "alpha", "blank", "colour"],
+)
+def test_the_pdf_of_a_picture_is_fit_for_the_archive(mill: Mill, make: Callable[[], bytes]) -> None:
+    made = mill.assemble(mill.read(mill.file(make())))[ArtifactKind.PDF].path
+    assert pdfa.validate_written(made, "2b").findings == []
+    with pikepdf.open(made) as file, file.open_metadata() as about:
+        assert about.pdfa_status == "2B"
+
+
+def test_a_picture_that_no_archive_takes_is_kept_without_claiming_to_be_fit(mill: Mill) -> None:
+    picture = encoded(documents.page_image().convert("CMYK"), "JPEG", dpi=(200, 200))
+    made = mill.assemble(mill.read(mill.file(picture)))[ArtifactKind.PDF].path
+    with pikepdf.open(made) as file, file.open_metadata() as about:
+        assert about.pdfa_status == ""
+        assert "/OutputIntents" not in file.Root
+    assert by_pdfium(made)[:2] == ["Page", "1"]
