@@ -128,7 +128,7 @@ def test_a_searchable_pdf_is_known_for_what_it_is(mill: Mill) -> None:
 
 def drawn_by_pdfium(path: Path) -> bytes:
     with pdf.opened(path) as document, pdf.page(document, 1) as sheet:
-        return sheet.render(scale=100 / 72).to_numpy().tobytes()
+        return bytes(sheet.render(scale=100 / 72).to_numpy())
 
 
 def drawn_by_poppler(path: Path) -> bytes:
