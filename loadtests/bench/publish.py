@@ -16,9 +16,9 @@ HEAD: Final = """# Performance
 Every figure has its bare baseline beside it, run in turns in the same run. `make bench` measures
 all of it again, `make bench ARGS=--quick` its order of magnitude in minutes,
 `make bench ARGS="stack ledger"` some of it; `--publish` writes this page, its plots and
-[the figures as JSON](performance/figures.json) anew. `python -m loadtests.bench.memory` watches an
-OCR slot over a scan of a thousand pages. [What an upload costs](uploads.md) tells what stands
-between an upload and a bare PUT.
+[the figures as JSON](performance/figures.json) anew. Where `make ocrmypdf` was run before, OCRmyPDF
+takes part. `python -m loadtests.bench.memory` watches an OCR slot over a scan of a thousand pages.
+[What an upload costs](uploads.md) tells what stands between an upload and a bare PUT.
 
 A figure is the median of the rounds, in brackets the least and the most. *CPU* counts the processor
 time of everybody who took part, PostgreSQL, RabbitMQ and the store included. On a machine that does

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ from docmill_ocr.engine import Engine
 from docmill_ocr.engines import chosen
 from docmill_ocr.page_image import View
 from docmill_ocr.reading import Reader
+from loadtests import ocrmypdf
 
 LANGUAGES: Final = (DEFAULT_LANGUAGE,)
 BARE: Final = "tesseract"
@@ -53,7 +53,7 @@ def available(extra: Mapping[str, str]) -> dict[str, Arm]:
     engine = chosen(extra)
     engine.warm(LANGUAGES)
     arms: dict[str, Arm] = {BARE: Bare(), PLAIN: Plain(engine), OURS: Ours(engine)}
-    program = extra.get("ocrmypdf") or shutil.which("ocrmypdf")
+    program = ocrmypdf.program()
     return arms | ({OCRMYPDF: OcrMyPdf(program)} if program else {})
 
 

@@ -71,8 +71,9 @@ def together(results: Iterable[Result]) -> Means:
 def markdown(table: Means, plain_pass: float | None = None) -> str:
     """Return the table; `plain_pass` is one pass over clean pages of the same text, in seconds."""
     arms = [arm for arm in next(iter(table.values())) if arm != PLAIN]
-    head = ["pages", *(f"{arm}: CER" for arm in arms), *_EXTRA, "CPU ÷ one pass"]
-    head += ["CPU ÷ clean pass"] if plain_pass else []
+    head = ["pages", *(f"{arm}: CER" for arm in arms), *_EXTRA]
+    head += [f"{arm}: CPU ÷ one pass" for arm in arms if arm != BARE]
+    head += [f"{OURS}: CPU ÷ clean pass"] if plain_pass else []
     lines = [_row(head), _row("---" for _ in head)]
     lines += [_row(_cells(name, by_arm, arms, plain_pass)) for name, by_arm in table.items()]
     return "\n".join(lines) + "\n"
@@ -95,7 +96,9 @@ def _cells(
     yield f"{ours.cer_without_spaces:.4f}"
     yield f"{ours.word_f1:.3f}"
     yield from (f"{each.order_error:.3f}" for each in (bare, ours))
-    yield f"{ours.seconds / max(by_arm[PLAIN].seconds, 1e-3):.2f}"
+    for arm in arms:
+        if arm != BARE:
+            yield f"{by_arm[arm].seconds / max(by_arm[PLAIN].seconds, 1e-3):.2f}"
     if plain_pass:
         yield f"{ours.seconds / plain_pass:.2f}"
 

@@ -23,7 +23,7 @@ from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome
 from docmill_ocr import mixed, searchable
 
-ENGINE: Final = "docmill assemble 1"  # raised when the same pages would give other bytes
+ENGINE: Final = "docmill assemble 2"  # raised when the same pages would give other bytes
 
 
 class Assemble:
@@ -88,7 +88,8 @@ def _pdf(job: Job, plan: Plan) -> Made:
         for page in plan.pages
         if page.number in job.pages and page.source is not Source.TEXT
     ]
-    searchable.write(source, read, partial(_added, job), target)
+    ours = source != job.original
+    searchable.write(source, read, partial(_added, job), target, archive=ours)
     return Made(kind=ArtifactKind.PDF, page=0, path=target, media_type=sniff.PDF)
 
 

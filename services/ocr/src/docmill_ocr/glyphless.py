@@ -10,7 +10,10 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 
 EM: Final = 1000
 WIDTH: Final = 500  # of every character, in thousandths of the font size
-ASCENT: Final = 1000  # a word's box is exactly its font size high, from the baseline up
+# A word's box goes from the baseline this high; letters with marks above and below fill a whole
+# EM, by which readers judge what lines are near enough to be one text.
+ASCENT: Final = 700
+_DESCENT: Final = -1  # poppler (22.12) takes 0 for unknown and makes it -350
 _CMAP_BLOCK: Final = 100  # entries a bfchar section may hold
 _MOST: Final = 65_535
 _NAME: Final = Name("/DocmillGlyphless")
@@ -71,7 +74,7 @@ def embedded(pdf: Pdf, alphabet: Alphabet) -> Object:
         CIDSystemInfo=Dictionary(
             Registry=String("Adobe"), Ordering=String("Identity"), Supplement=0
         ),
-        CIDToGIDMap=Stream(pdf, bytes(2 * (len(alphabet.characters) + 1))),
+        CIDToGIDMap=Stream(pdf, _GLYPH_NUMBER * (len(alphabet.characters) + 1)),
         DW=WIDTH,
         FontDescriptor=pdf.make_indirect(_descriptor(pdf)),
     )
@@ -92,10 +95,10 @@ def _descriptor(pdf: Pdf) -> Dictionary:
         Type=Name.FontDescriptor,
         FontName=_NAME,
         Flags=5,  # fixed pitch, symbolic
-        FontBBox=Array([0, 0, WIDTH, ASCENT]),
+        FontBBox=Array([0, _DESCENT, WIDTH, ASCENT]),
         ItalicAngle=0,
         Ascent=ASCENT,
-        Descent=0,
+        Descent=_DESCENT,
         CapHeight=ASCENT,
         StemV=80,
         FontFile2=Stream(pdf, program, Length1=len(program)),
@@ -105,11 +108,13 @@ def _descriptor(pdf: Pdf) -> Dictionary:
 # ── the font program ─────────────────────────────────────────────────────────────────────────────
 # One contour of two points from corner to corner: it encloses nothing, but it has a size. pdfium
 # (build 8149) leaves out text whose glyphs have none when it is turned or one letter long.
+_MADE: Final = 3_155_760_000  # seconds from 1904, as good as any; readers complain about 0
+_GLYPH_NUMBER: Final = b"\0\1"  # 0 is the glyph for what a font lacks, which PDF/A lets no text use
 _GLYPH: Final = struct.pack(">hhhhhHH2B4h", 1, 0, 0, WIDTH, ASCENT, 1, 0, 1, 1, 0, WIDTH, 0, ASCENT)
 
 
 def truetype() -> bytes:
-    """Return the smallest TrueType file that readers take: one glyph without ink."""
+    """Return the smallest TrueType file that readers take: a glyph without ink."""
     tables = _tables()
     count = len(tables)
     log = count.bit_length() - 1
@@ -134,16 +139,16 @@ def _tables() -> dict[bytes, bytes]:
         # size, direction, loca format, glyph format
         b"head": struct.pack(
             ">IIIIHHqqhhhhHHhhh",
-            *(0x10000, 0x10000, 0, 0x5F0F3CF5, 0, EM, 0, 0),
+            *(0x10000, 0x10000, 0, 0x5F0F3CF5, 0, EM, _MADE, _MADE),
             *(0, 0, WIDTH, ASCENT, 0, 8, 2, 0, 0),
         ),
         b"hhea": struct.pack(
             ">IhhhHhhhhhhhhhhhH",
             *(0x10000, ASCENT, 0, 0, WIDTH, 0, 0, WIDTH, 1, 0, 0, 0, 0, 0, 0, 0, 1),
         ),
-        b"maxp": struct.pack(">IH13H", 0x10000, 1, 2, 1, 0, 0, 1, *[0] * 8),
-        b"hmtx": struct.pack(">Hh", WIDTH, 0),
-        b"loca": struct.pack(">HH", 0, len(_GLYPH) // 2),
+        b"maxp": struct.pack(">IH13H", 0x10000, 2, 2, 1, 0, 0, 1, *[0] * 8),
+        b"hmtx": struct.pack(">Hhh", WIDTH, 0, 0),  # both as wide
+        b"loca": struct.pack(">HHH", 0, 0, len(_GLYPH) // 2),
         b"glyf": _GLYPH,
         b"cmap": struct.pack(">HHHHIHHH256B", 0, 1, 1, 0, 12, 0, 262, 0, *[0] * 256),
         b"post": struct.pack(">IIhhIIIII", 0x30000, 0, 0, 0, 1, 0, 0, 0, 0),

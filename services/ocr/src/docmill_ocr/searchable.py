@@ -10,26 +10,32 @@ from pikepdf import Dictionary, Page, Pdf, Stream
 
 from docmill.adapters import pdf
 from docmill.domain.words import PageText
-from docmill_ocr import glyphless, layered
+from docmill_ocr import archival, glyphless, layered
 from docmill_ocr.glyphless import Alphabet
 
 ReadPage = Callable[[int], PageText]
 
 
-def write(source: Path, numbers: Sequence[int], read: ReadPage, target: Path) -> None:
+def write(
+    source: Path, numbers: Sequence[int], read: ReadPage, target: Path, *, archive: bool = False
+) -> None:
     """Write the PDF with text on the pages of these numbers; the others stay as they are.
 
     Pages are read one at a time, twice. Where there is no text to add, and where the file is too
-    odd to be rewritten, it is kept byte for byte.
+    odd to be rewritten, it is kept byte for byte. A file of our own making may be written for the
+    archive.
     """
     alphabet = Alphabet.of(_texts(numbers, read))
-    if alphabet.empty:
+    if alphabet.empty and not archive:
         shutil.copyfile(source, target)
         return
     try:
         with Pdf.open(source) as document:
             _add_layers(document, source, numbers, read, alphabet)
-            document.save(target, deterministic_id=True)
+            if archive:
+                archival.save(document, target)
+            else:
+                document.save(target, deterministic_id=True)
     except pikepdf.PdfError:
         shutil.copyfile(source, target)
 

@@ -1,4 +1,8 @@
-"""What scanners, cameras and copiers do to a page, in fixed measures."""
+"""What scanners, cameras and copiers do to a page, in fixed measures.
+
+They end where a person stops reading with ease, and are set so that bare tesseract has a mean error
+rate of 0.25 to 0.35 on both sets of pages.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -27,13 +31,13 @@ def blurred(page: Pixels, draw: Draw) -> Pixels:
 
 def grainy(page: Pixels, draw: Draw) -> Pixels:
     """A sensor in bad light: Gaussian noise."""
-    return _gray(page + draw.normal(0, draw.uniform(30, 62), page.shape))
+    return _gray(page + draw.normal(0, draw.uniform(25, 48), page.shape))
 
 
 def salted(page: Pixels, draw: Draw) -> Pixels:
     """Single black and white pixels, as faxes and bad thresholds leave."""
     dice = draw.random(page.shape)
-    share = draw.uniform(0.03, 0.1)
+    share = draw.uniform(0.02, 0.08)
     made = page.copy()
     made[dice < share / 2] = 0
     made[dice > 1 - share / 2] = 255
@@ -42,7 +46,7 @@ def salted(page: Pixels, draw: Draw) -> Pixels:
 
 def shaded(page: Pixels, draw: Draw) -> Pixels:
     """Light from one side, and the shadow of a hand."""
-    return _gray(page * _light(page.shape, draw, darkest=0.25))
+    return _gray(page * _light(page.shape, draw, darkest=0.4))
 
 
 def photographed(page: Pixels, draw: Draw) -> Pixels:
@@ -77,8 +81,8 @@ def skewed(page: Pixels, draw: Draw) -> Pixels:
 
 
 def coarse(page: Pixels, draw: Draw) -> Pixels:
-    """Scanned at 55 to 80 dpi."""
-    share = draw.uniform(55, 80) / _DPI
+    """Scanned at 60 to 85 dpi."""
+    share = draw.uniform(60, 85) / _DPI
     return _gray(cv2.resize(page, None, fx=share, fy=share, interpolation=cv2.INTER_AREA))
 
 

@@ -103,6 +103,17 @@ def _bilevel(image: Image.Image) -> Image.Image:
     return image.convert("1", dither=Image.Dither.NONE)
 
 
+def two_column_scan() -> bytes:
+    """A picture of a page with two columns."""
+    sheet = Image.new("L", (1654, 1000), 250)
+    for column in (0, 1):
+        face, top = font(9, 200), 120
+        for line in wrapped(prose(column, 500), face, 640):
+            ImageDraw.Draw(sheet).text((140 + 740 * column, top), line, fill=25, font=face)
+            top += 36
+    return encoded(sheet, "PNG", dpi=(200, 200))
+
+
 def upside_down() -> bytes:
     return encoded(page_image().rotate(180), "PNG", dpi=(200, 200))
 
@@ -147,8 +158,14 @@ def _typeset(texts: list[str], *, left: int = 64, width: int = 467, mode: int = 
     return f"BT /F1 11 Tf {mode} Tr 15 TL {left} 770 Td {shown} ET\n".encode()
 
 
-def _add_page(pdf: Pdf, content: bytes, *, image: pikepdf.Object | None = None) -> None:
-    page = pdf.add_blank_page(page_size=_A4_POINTS)
+def _add_page(
+    pdf: Pdf,
+    content: bytes,
+    *,
+    image: pikepdf.Object | None = None,
+    size: tuple[int, int] = _A4_POINTS,
+) -> None:
+    page = pdf.add_blank_page(page_size=size)
     page.Contents = pdf.make_stream(content)
     page.Resources = Dictionary(Font=Dictionary(F1=_helvetica(pdf)))
     if image is not None:
@@ -177,7 +194,10 @@ def scanned_pdf(pages: int = 3, dpi: int = 200, *, rotate: int = 0) -> bytes:
     with Pdf.new() as pdf:
         for page in range(1, pages + 1):
             scan = scanned(page_image(page, dpi=dpi), seed=page)
-            _add_page(pdf, _FULL_PAGE, image=_embedded(pdf, scan.rotate(rotate, expand=True)))
+            image = _embedded(pdf, scan.rotate(rotate, expand=True))
+            size = _A4_POINTS[::-1] if rotate % 180 else _A4_POINTS
+            content = b"q %d 0 0 %d 0 0 cm /Im1 Do Q\n" % size
+            _add_page(pdf, content, image=image, size=size)
             pdf.pages[-1].Rotate = rotate
         return _saved(pdf)
 
