@@ -31,8 +31,8 @@ class Recognise:
 
     @property
     def engine(self) -> str:
-        engines = [self._engine, self._second] if self._second else [self._engine]
-        return " + ".join(engine.name for engine in engines)
+        second = [self._second.name] if self._second else []
+        return " + ".join([self._engine.name, *second])
 
     def warm(self) -> None:
         if DEFAULT_LANGUAGE in self.languages:
