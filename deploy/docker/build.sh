@@ -3,6 +3,7 @@
 #   TAG, PREFIX   names are ${PREFIX}docmill-ocr:${TAG}; the version of the packages by default
 #   BASE          the Debian image to begin with
 #   LANGUAGES     what the OCR worker reads: "eng deu chi-sim", Debian's names of tesseract-ocr-*
+#   RAPIDOCR      any value: the OCR worker has the second engine that DOCMILL_OCR_SECOND_ENGINE may name
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -28,6 +29,7 @@ build() {
   [ "$engine" != podman ] || options+=(--format docker) # OCI images know no HEALTHCHECK
   [ -z "${BASE:-}" ] || options+=(--build-arg "BASE=$BASE")
   [ -z "${LANGUAGES:-}" ] || options+=(--build-arg "LANGUAGES=$LANGUAGES")
+  [ "$service:${RAPIDOCR:+yes}" != ocr:yes ] || options+=(--build-arg EXTRA=rapidocr)
   [ -z "${NETWORK:-}" ] || options+=(--network "$NETWORK")
   "$engine" build --quiet --file deploy/docker/Dockerfile --target "$target" \
     --build-arg "SERVICE=$service" --build-arg "VERSION=$version" \

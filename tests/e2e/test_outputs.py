@@ -12,6 +12,10 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
+from docmill.domain.alto import NAMESPACE
+from docmill.testing import writing
+from docmill.testing.pictures import encoded
+from docmill.testing.scoring import error_rate
 from tests.stack.flow import Caller
 from tests.stack.samples import Sent
 
@@ -25,6 +29,7 @@ DOCUMENTS: Final = {
     "phototest.tif": (1, "quick"),
 }
 SIDES: Final = {"small": 128, "medium": 400, "large": 1024}
+ALTO: Final = f"{{{NAMESPACE}}}"
 XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 
 
@@ -66,6 +71,24 @@ def test_text_words_and_hocr_hold_the_same_words(client: Caller, document: str) 
     assert spans == words
     assert client.text(document).split() == " ".join(words).split()
     assert hocr.headers["Content-Type"] == "application/xhtml+xml; charset=utf-8"
+
+
+def test_alto_of_a_document_holds_the_same_words(client: Caller, document: str) -> None:
+    pages = client.part(document, "words").json()["pages"]
+    words = [word["text"] for page in pages for word in page["words"]]
+    tree = ET.fromstring(client.part(document, "alto").content)
+    assert [each.get("CONTENT") for each in tree.iter(f"{ALTO}String")] == words
+    assert len(list(tree.iter(f"{ALTO}Page"))) == len(pages)
+
+
+def test_a_page_is_read_in_the_script_that_it_is_in(client: Caller) -> None:
+    body = encoded(writing.page(writing.HEBREW), "PNG", dpi=(200, 200))
+    document = client.upload(body, "hebrew.png", languages="auto")
+    client.ended([document])
+    page = client.part(document, "pages/1").json()
+    assert page["script"] == writing.HEBREW.script
+    assert page["engine"].endswith(writing.HEBREW.language)
+    assert error_rate(page["text"], writing.HEBREW.text) <= 0.05
 
 
 def test_a_page_is_the_same_alone_as_within_the_whole(client: Caller, document: str) -> None:

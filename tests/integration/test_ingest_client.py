@@ -72,6 +72,11 @@ def test_the_caller_says_which_pages_are_recognised(shop: Shop, tmp_path: Path) 
     assert (options["force_ocr"], options["forbid_ocr"]) == ([2], [1])
     shop.service.work_off()
     assert shop.client.alto(document["id"], 2).count("<Page ") == 1
+    assert shop.client.alto(document["id"]).count("<Page ") == 2
+
+
+def test_the_languages_are_those_that_can_be_read(shop: Shop) -> None:
+    assert list(shop.client.languages()) == ["eng"]
 
 
 def test_a_refusal_is_a_problem_with_its_code(shop: Shop, tmp_path: Path) -> None:

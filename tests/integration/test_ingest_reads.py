@@ -2,14 +2,17 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from docmill.domain.alto import NAMESPACE
 from docmill.domain.task import Pool
 from docmill.ops.settings import StoreSettings
 from tests.stack.api import PDF, Api, Caller, api, identity
 from tests.stack.ledger import lengthened
 
+ALTO = f"{{{NAMESPACE}}}"
 PARTS = (
     "",
     "/events",
@@ -17,6 +20,7 @@ PARTS = (
     "/text",
     "/words",
     "/hocr",
+    "/alto",
     "/pdf",
     "/original",
     "/thumbnail",
@@ -26,7 +30,7 @@ PARTS = (
     "/pages/1/alto",
     "/pages/1/thumbnail",
 )
-OUTPUTS = ("/text", "/words", "/hocr", "/pdf", "/thumbnail", "/pages/1", "/pages/1/text")
+OUTPUTS = ("/text", "/words", "/hocr", "/alto", "/pdf", "/thumbnail", "/pages/1", "/pages/1/text")
 NOTHING_THERE = dict.fromkeys(PARTS, (404, "document_not_found"))
 
 
@@ -81,6 +85,21 @@ class TestOutputs:
         assert caller.get(f"{ready}/pages/2/text").text == "Page 2"
         assert "ocr_page" in caller.get(f"{ready}/pages/2/hocr").text
         assert "<PrintSpace" in caller.get(f"{ready}/pages/2/alto").text
+
+    def test_alto_of_the_document_has_every_page(self, caller: Caller, ready: str) -> None:
+        answer = caller.get(f"{ready}/alto")
+        assert answer.content_type == "application/xml; charset=utf-8"
+        root = ET.fromstring(answer.data)
+        pages = list(root.iter(f"{ALTO}Page"))
+        words = [[each.get("CONTENT") for each in page.iter(f"{ALTO}String")] for page in pages]
+        assert words == [["Page", "1"], ["Page", "2"]]
+        (step,) = root.iter(f"{ALTO}Processing")
+        assert {page.get("PROCESSINGREFS") for page in pages} == {step.get("ID")}
+
+    def test_alto_that_is_known_is_not_sent_again(self, caller: Caller, ready: str) -> None:
+        tag = caller.get(f"{ready}/alto").headers["ETag"]
+        answer = caller.get(f"{ready}/alto", headers={"If-None-Match": tag})
+        assert (answer.status_code, answer.data) == (304, b"")
 
     def test_thumbnails_come_in_sizes(self, caller: Caller, ready: str) -> None:
         assert caller.get(f"{ready}/thumbnail?size=small").data == b"thumbnail_small"

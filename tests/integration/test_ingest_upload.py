@@ -196,6 +196,7 @@ def test_installed_languages_are_those_of_the_living_workers(service: Api, calle
         "INSERT INTO worker (id, pool, slots, build, languages)"
         " VALUES ('w', 'ocr', 1, 'x', '{deu,osd}')"
     )
+    assert caller.get("/v1/languages").get_json() == {"items": ["deu", "osd"]}
     assert caller.upload(languages="deu").status_code == 202
     refused = caller.upload(languages="eng").get_json()
     assert "deu, osd" in refused["detail"]

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -8,7 +9,7 @@ import pytest
 from docmill.adapters import pdf_text, sniff
 from docmill.adapters.pdf_text import Piece
 from docmill.domain import rendering
-from docmill.domain.alto import alto
+from docmill.domain.alto import alto, alto_document
 from docmill.domain.document import Options
 from docmill.domain.plan import Source
 from docmill.domain.rejection import (
@@ -194,6 +195,43 @@ def test_alto_of_a_page_in_points_is_in_a_unit_that_alto_has() -> None:
     page = root.find(f"{ALTO}Layout/{ALTO}Page")
     assert page is not None
     assert (page.get("WIDTH"), page.get("HEIGHT")) == ("10000", "13333.3")
+
+
+def test_alto_of_a_document_has_its_pages_one_after_another() -> None:
+    pages = [page_of(WORDS), replace(page_of(WORDS), number=2, engine="another")]
+    engines = ["another", pages[0].engine]
+    root = ET.fromstring("".join(alto_document(pages, "px", engines)))
+    (layout,) = root.iter(f"{ALTO}Layout")
+    assert [page.get("PHYSICAL_IMG_NR") for page in layout] == ["1", "2"]
+    told = {step.get("ID"): step[0].text for step in root.iter(f"{ALTO}Processing")}
+    read = [told[page.get("PROCESSINGREFS")] for page in layout]
+    assert read == [pages[0].engine, "another"]
+    names = [each.get("ID") for each in root.iter() if each.get("ID")]
+    assert len(names) == len(set(names))
+
+
+def test_alto_of_a_document_asks_for_a_page_when_the_last_one_is_written() -> None:
+    asked = []
+
+    def pages() -> Iterator[PageText]:
+        for number in (1, 2, 3):
+            asked.append(number)
+            yield replace(page_of(WORDS), number=number)
+
+    at_each_page = [len(asked) for part in alto_document(pages(), "px", []) if "<Page" in part]
+    assert at_each_page == [1, 2, 3]
+
+
+def test_alto_tells_which_way_a_line_runs_and_where_no_space_stands() -> None:
+    words = [
+        Word("שלום", (60, 0, 90, 20), 90, 0, 0, 0),
+        Word("עולם", (20, 0, 50, 20), 90, 0, 0, 0),
+        Word("图书", (0, 30, 40, 50), 90, 0, 0, 1),
+        Word("馆", (41, 30, 60, 50), 90, 0, 0, 1),
+    ]
+    first, second = ET.fromstring(alto(page_of(words))).iter(f"{ALTO}TextLine")
+    assert (first.get("BASEDIRECTION"), second.get("BASEDIRECTION")) == ("rtl", None)
+    assert [len(list(line.iter(f"{ALTO}SP"))) for line in (first, second)] == [1, 0]
 
 
 def test_alto_of_a_page_without_words_has_an_empty_print_space() -> None:

@@ -69,8 +69,12 @@ def shifted(text: str, by: int) -> str:
         shifted(ENGLISH, -29),  # glyph numbers of a subset font
         "".join(chr(0xE000 + ord(c) % 90) if c.isalpha() else c for c in ENGLISH),
         "\N{REPLACEMENT CHARACTER}" * 40,
+        "L’été, la forêt était à côté du château où l’élève préférait rêver".encode().decode(
+            "latin-1"
+        ),
+        "Южный грач увёл мышь за хобот на съезд ящериц".encode().decode("cp1252", "ignore"),
     ],
-    ids=["symbols", "glyph numbers", "private use", "replacement"],
+    ids=["symbols", "glyph numbers", "private use", "replacement", "accents", "cyrillic"],
 )
 def test_garbage_is_not_believed(text: str) -> None:
     unmapped = sum(c == "\N{REPLACEMENT CHARACTER}" or 0xE000 <= ord(c) < 0xF900 for c in text)
@@ -83,12 +87,13 @@ def test_garbage_is_not_believed(text: str) -> None:
         ENGLISH,
         "Contents ............ 3\nThe harbour .............. 12",
         "1 234,50 17.03.2026 98 765 4321 DE89 3704 0044 0532 0130 00",
+        "L’été, la forêt était à côté du château où l’élève préférait rêver",
         "Příliš žluťoučký kůň úpěl ďábelské ódy. " * 3,
         "Южно-эфиопский грач увёл мышь за хобот на съезд ящериц",
         "人之初性本善性相近習相遠",
         "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता",
     ],
-    ids=["english", "leaders", "numbers", "czech", "russian", "chinese", "hindi"],
+    ids=["english", "leaders", "numbers", "french", "czech", "russian", "chinese", "hindi"],
 )
 def test_real_text_is_believed(text: str) -> None:
     assert not layer.garbage(text_layer(text))

@@ -5,8 +5,9 @@ import pytest
 
 from docmill.domain.task import Pool, Stage
 from docmill_ocr import tessdata
-from docmill_ocr.engines import UnknownEngine, chosen
+from docmill_ocr.engines import UnknownEngine, chosen, second
 from docmill_ocr.main import trade
+from docmill_ocr.rapidocr_engine import RapidocrEngine
 from docmill_ocr.settings import OcrSettings
 
 ADDRESSES = {
@@ -50,6 +51,9 @@ def test_the_models_may_lie_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "tlh.traineddata").touch()
     made = trade(settings(DOCMILL_TESSDATA=str(tmp_path)))
     assert (made.readable, list(made.languages)) == ([tmp_path], ["tlh"])
+    (tmp_path / "osd.traineddata").touch()  # with which scripts can be told
+    made = trade(settings(DOCMILL_TESSDATA=str(tmp_path)))
+    assert list(made.languages) == ["auto", "tlh"]
 
 
 @pytest.mark.parametrize("engine", ["tesserocr", "pytesseract"])
@@ -61,3 +65,11 @@ def test_an_engine_is_chosen_by_its_name(engine: str) -> None:
 def test_an_engine_that_there_is_not_is_named() -> None:
     with pytest.raises(UnknownEngine, match="abbyy"):
         chosen({"DOCMILL_OCR_ENGINE": "abbyy"})
+
+
+def test_a_second_engine_is_used_only_where_it_is_named() -> None:
+    assert second({"DOCMILL_OCR_SECOND_ENGINE": ""}) is None
+    named = trade(settings(DOCMILL_OCR_SECOND_ENGINE="rapidocr")).settings
+    assert isinstance(second(named), RapidocrEngine)
+    with pytest.raises(UnknownEngine, match="tesserocr"):
+        second({"DOCMILL_OCR_SECOND_ENGINE": "tesserocr"})

@@ -27,7 +27,12 @@ from docmill_ingest.output_routes import (
     page_routes,
 )
 from docmill_ingest.reads import Reads
-from docmill_ingest.upload_routes import header_parameters, upload_content, upload_routes
+from docmill_ingest.upload_routes import (
+    header_parameters,
+    language_routes,
+    upload_content,
+    upload_routes,
+)
 
 VERSION: Final = "1.0"
 
@@ -70,6 +75,7 @@ def _routes(parts: Parts) -> APIBlueprint:
     routes = APIBlueprint("v1", __name__, url_prefix="/v1", abp_security=spec.SECURITY)
     outputs = Outputs(parts.reads, Content(parts.reads.blobs))
     upload_routes(routes, parts.accept)
+    language_routes(routes, parts.accept.languages)
     tenant_routes(routes, parts.reads)
     document_routes(routes, parts.reads)
     lifecycle_routes(routes, parts.reads, parts.lifecycle)

@@ -215,6 +215,7 @@ class LookBody(BaseModel):
     """One recognition of a page."""
 
     strategy: Strategy
+    engine: str = Field(description="What read it, and in which languages; empty where unknown.")
     steps: list[Step] = Field(description="What was done to the page's pixels before, in turn.")
     confidence: float = Field(description="The mean over characters, 0 without any.")
     doubt: Doubt | None = Field(description="Why another look followed.")
@@ -231,6 +232,9 @@ class PageBody(BaseModel):
     source: Source
     engine: str
     rotation: int
+    script: str | None = Field(
+        description="The script told from the page's looks, where `auto` was among its languages."
+    )
     confidence: float | None
     looks: list[LookBody] = Field(
         description="The recognitions of the page, in turn; none where one sure look at the page as"
@@ -249,6 +253,7 @@ class PageBody(BaseModel):
             source=page.source,
             engine=page.engine,
             rotation=page.rotation,
+            script=page.script or None,
             confidence=page.confidence,
             looks=[LookBody(**look.as_json()) for look in page.looks],
             text=page.text,
@@ -290,6 +295,12 @@ class UsageBody(BaseModel):
                 max_retention_seconds=limits.max_retention.total_seconds(),
             ),
         )
+
+
+class LanguageList(BaseModel):
+    """What may be asked for as languages."""
+
+    items: list[str]
 
 
 class Problem(BaseModel):
@@ -335,5 +346,5 @@ def _failure(document: Document) -> FailureBody | None:
 
 def _links(document: UUID) -> dict[str, str]:
     base = f"/v1/documents/{document}"
-    parts = ("events", "pages", "text", "words", "hocr", "pdf", "thumbnail", "original")
+    parts = ("events", "pages", "text", "words", "hocr", "alto", "pdf", "thumbnail", "original")
     return {"self": base, **{part: f"{base}/{part}" for part in parts}}

@@ -32,7 +32,8 @@ class UploadOptions(Asked):
     languages: str | None = Field(
         None,
         max_length=256,
-        description="Languages of the text by commas, the main one first: eng,fra",
+        description="Languages of the text by commas, the main one first: eng,fra. `auto`: each "
+        "page is read in the languages of its script, in those named beside it first.",
     )
     pages: str | None = Field(
         None, max_length=4096, description="Pages to read, as 1-3,5; all without it."

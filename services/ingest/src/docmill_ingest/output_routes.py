@@ -1,12 +1,17 @@
 """/v1/documents/{id}/…: the outputs, the original and the pages."""
 
+from collections.abc import Sequence
+from hashlib import sha256
+from http import HTTPStatus
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from docmill.domain.alto import ALTO_TYPE, alto
+from docmill.adapters.postgres.documents import StoredPage
+from docmill.domain.alto import ALTO_TYPE, alto, alto_document
 from docmill.domain.document import ArtifactKind
 from docmill.domain.rendering import hocr as render_hocr
 from docmill_ingest import spec
@@ -143,6 +148,17 @@ def page_routes(routes: APIBlueprint, reads: Reads) -> None:
 
 def format_routes(routes: APIBlueprint, reads: Reads) -> None:
     @routes.get(
+        "/documents/<uuid:document>/alto",
+        tags=[TAG],
+        summary="The words as ALTO 4",
+        operation_id="alto",
+        responses=spec.answers(spec.binary(ALTO_TYPE), 404, 409, 410),
+    )
+    def document_alto(path: DocumentPath) -> Response:
+        """One ALTO document with a Page for each page that was read, sent as it is written."""
+        return _whole_alto(reads, reads.read_pages(caller().tenant.id, path.document))
+
+    @routes.get(
         "/documents/<uuid:document>/pages/<int:page>/hocr",
         tags=[TAG],
         summary="A page as hOCR",
@@ -165,3 +181,19 @@ def format_routes(routes: APIBlueprint, reads: Reads) -> None:
         """One ALTO document, in pixels, or 1/1200 inch where the page is in points."""
         found = reads.page(caller().tenant.id, path.document, path.page)
         return Response(alto(found), content_type=ALTO_TYPE)
+
+
+def _whole_alto(reads: Reads, pages: Sequence[StoredPage]) -> Response:
+    """Answer with one page after another; never more than one is in memory."""
+    response = Response(content_type=ALTO_TYPE)
+    tag = sha256(b"".join(page.sha256 for page in pages)).hexdigest()
+    response.set_etag(tag, weak=True)  # another release may write the same words otherwise
+    if request.if_none_match.contains_weak(tag):
+        response.status_code = HTTPStatus.NOT_MODIFIED
+        return response
+    engines = list(dict.fromkeys(page.engine for page in pages))
+    first = reads.stored(pages[0].key)  # before the headers leave, so that trouble is still told
+    others = (reads.stored(page.key) for page in pages[1:])
+    parts = alto_document(chain([first], others), first.unit, engines)
+    response.response = (part.encode() for part in parts)
+    return response

@@ -1,13 +1,18 @@
 """Find what a caller asks for, or say why it is not there."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from docmill.adapters.postgres.documents import EVENTS_AT_ONCE, Documents, Filter, PageInfo
+from docmill.adapters.postgres.documents import (
+    EVENTS_AT_ONCE,
+    Documents,
+    Filter,
+    PageInfo,
+    StoredPage,
+)
 from docmill.domain.document import (
     TERMINAL,
     Artifact,
@@ -24,6 +29,7 @@ from docmill.domain.refusal import (
     OutputNotMade,
     PageNotFound,
 )
+from docmill.domain.rendering import read_page
 from docmill.domain.tenant import Usage
 from docmill.domain.words import PageText
 from docmill.ports import BlobMissing, Blobs
@@ -113,9 +119,23 @@ class Reads:
     def page(self, tenant: str, document: UUID, number: int) -> PageText:
         """One page as it was read."""
         _, artifact = self.artifact(tenant, document, ArtifactKind.PAGE, number)
+        return self.stored(artifact.key)
+
+    def read_pages(self, tenant: str, document: UUID) -> Sequence[StoredPage]:
+        """The pages of the last settled run that were read, at least one; `stored` reads them."""
+        found = self.original(tenant, document)
+        if found.settled_run is None:
+            raise self._absence(found, ArtifactKind.PAGE, 0)
+        pages = self.documents.read_pages(tenant, document)
+        if not pages:
+            raise OutputNotMade("no page was read")
+        return pages
+
+    def stored(self, key: str) -> PageText:
+        """One page from where it is stored."""
         try:
-            with self.blobs.open(artifact.key) as body:
-                return PageText.from_json(json.loads(body.read()))
+            with self.blobs.open(key) as body:
+                return read_page(body.read())
         except BlobMissing as error:  # it expired or was erased since its row was read
             raise DocumentExpired from error
 

@@ -1,9 +1,9 @@
 """POST /v1/documents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flask import Request, Response, g, request
+from flask import Request, Response, g, jsonify, request
 from flask_openapi3 import APIBlueprint, RawModel, Tag
 
 from docmill.domain.document import Document
@@ -12,7 +12,7 @@ from docmill_ingest import spec
 from docmill_ingest.accept import Accept, Caller
 from docmill_ingest.context import caller
 from docmill_ingest.incoming import incoming
-from docmill_ingest.models import DocumentBody
+from docmill_ingest.models import DocumentBody, LanguageList, body
 from docmill_ingest.options import UploadOptions
 
 TAG: Final = Tag(name="Upload")
@@ -50,6 +50,19 @@ def upload_routes(routes: APIBlueprint, accept: Accept) -> None:
     def upload(query: UploadOptions, raw: UploadBody) -> Response:  # noqa: ARG001 - named for the OpenAPI document; `incoming` reads them with the form's fields
         """The file streams to the store; 202 means that it is kept and will be read."""
         return accepted(accept(_caller(request), incoming(request)))
+
+
+def language_routes(routes: APIBlueprint, languages: Callable[[], frozenset[str]]) -> None:
+    @routes.get(
+        "/languages",
+        tags=[TAG],
+        summary="List the languages that can be read",
+        operation_id="languages",
+        responses=spec.answers(LanguageList),
+    )
+    def readable() -> Response:
+        """Those that every OCR worker has a data pack for; `auto` where they can tell scripts."""
+        return jsonify(body(LanguageList(items=sorted(languages()))))
 
 
 def accepted(document: Document) -> Response:

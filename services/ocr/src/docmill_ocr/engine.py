@@ -10,7 +10,7 @@ SMALLEST: Final = 10  # pixels; tesseract fails or complains below, and no lette
 SURE: Final = 2.0  # of the orientation's confidence; real text gives 5 and more
 
 
-class Engine(Protocol):
+class Recogniser(Protocol):
     """Reads upright pictures of pages. One instance serves one thread."""
 
     @property
@@ -31,8 +31,18 @@ class Engine(Protocol):
         same words, whatever was read before. Raise UnknownLanguage.
         """
 
+
+class Engine(Recogniser, Protocol):
+    """Also tells how pages lie and what they are written in."""
+
     def upright(self, pixels: Pixels) -> int:
         """Return by how many degrees clockwise to turn the picture to have its text upright.
 
         0, 90, 180 or 270; 0 also where there is too little text to tell.
+        """
+
+    def script(self, pixels: Pixels) -> str:
+        """Return tesseract's name of the script that most of the text is in, however it is turned.
+
+        Empty where there is too little text to tell. It costs a fraction of reading the page.
         """

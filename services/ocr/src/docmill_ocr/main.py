@@ -16,9 +16,13 @@ def trade(settings: OcrSettings) -> Trade:
     return Trade(
         pool=Pool.OCR,
         stages="docmill_ocr.stages",
-        settings={"DOCMILL_OCR_ENGINE": settings.ocr_engine, "DOCMILL_TESSDATA": str(models)},
+        settings={
+            "DOCMILL_OCR_ENGINE": settings.ocr_engine,
+            "DOCMILL_OCR_SECOND_ENGINE": settings.ocr_second_engine or "",
+            "DOCMILL_TESSDATA": str(models),
+        },
         readable=[models],
-        languages=tessdata.installed(models),
+        languages=tessdata.offered(models),
         observe=count,
         may_exec=settings.ocr_engine == "pytesseract",
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
-from docmill_ocr import measure, prepare
+from docmill_ocr import measure, prepare, script
 from docmill_ocr.page_image import View
 
 Part = tuple[slice, slice]
@@ -20,12 +20,6 @@ _MOST_ENLARGED: Final = 3.0
 _LARGE: Final = 18.0  # pixels; the smaller letters of a page at 300 dpi have 18 to 24
 _ENOUGH: Final = 13.0  # what they are shrunk to; a page at 200 dpi has 13 to 16
 _MOST_SHRUNK: Final = 0.5
-# Scripts with more strokes to a letter, or with marks that tell letters apart, by their languages.
-_DENSE: Final = frozenset({
-    *("chi", "jpn", "kor", "amh", "tir", "ara", "fas", "pus", "snd", "uig", "urd", "div", "syr"),
-    *("asm", "ben", "guj", "hin", "kan", "mal", "mar", "nep", "ori", "pan", "san", "sin", "tam"),
-    *("tel", "bod", "dzo", "khm", "lao", "mya", "tha", "yid", "iku"),
-})
 LARGEST_ENLARGED: Final = 6_000_000  # pixels before; memory grows with the square
 
 
@@ -51,7 +45,7 @@ class Prepared:
         where = measure.busiest(view.pixels, marks)
         page = page.filtered(where)
         heights = measure.letter_heights(page.view.pixels[where])
-        page = page.enlarged(heights[1]) if dense(languages) else page.sized(*heights)
+        page = page.enlarged(heights[1]) if script.dense(languages) else page.sized(*heights)
         return page.leveled(prepare.skew(marks))
 
     def after(self, step: Step, view: View) -> Self:
@@ -83,11 +77,6 @@ class Prepared:
         if not skew:
             return self
         return replace(self.after(Step.LEVELED, prepare.leveled(self.view, skew)), skew=skew)
-
-
-def dense(languages: Sequence[str]) -> bool:
-    """Whether a letter of one of the languages needs more pixels than Latin ones do."""
-    return any(language[:3] in _DENSE for language in languages)
 
 
 def flat(pixels: Pixels) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytesseract
 from PIL import Image
@@ -46,15 +46,26 @@ class PytesseractEngine:
         )
 
     def upright(self, pixels: Pixels) -> int:
-        if not tessdata.tells_orientation(self._folder):
+        found = self._looks(pixels)
+        if not found or found["orientation_conf"] < SURE:
             return 0
+        return int(found["rotate"])
+
+    def script(self, pixels: Pixels) -> str:
+        found = self._looks(pixels)
+        return str(found["script"]) if found else ""
+
+    def _looks(self, pixels: Pixels) -> dict[str, Any] | None:
+        """Return how the page lies and in which script it is; None where that cannot be told."""
+        if not tessdata.tells_orientation(self._folder) or min(pixels.shape) < SMALLEST:
+            return None
         try:
-            found = pytesseract.image_to_osd(
+            found: dict[str, Any] = pytesseract.image_to_osd(
                 Image.fromarray(pixels), config=self._options(0, 0), output_type=Output.DICT
             )
         except TesseractError:  # 5.3.0 fails on "Too few characters"
-            return 0
-        return int(found["rotate"]) if found["orientation_conf"] >= SURE else 0
+            return None
+        return found
 
     def _options(self, mode: int, dpi: int) -> str:
         resolution = f" --dpi {dpi}" if dpi else ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from docmill.domain.words import Doubt, Look, Step, Strategy, Word, mean_confidence
 from docmill_ocr import prepare
-from docmill_ocr.engine import Engine
+from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
 from docmill_ocr.preparation import LARGEST_ENLARGED, Prepared, flat
 
@@ -30,7 +30,9 @@ class Reading:
     words: Sequence[Word]
     rotation: int = 0
     strategy: Strategy = Strategy.PLAIN
+    engine: str = ""  # its name and version, and the languages it read
     looks: tuple[Look, ...] = ()  # at a page that was looked at more than once
+    script: str = ""  # that the page seemed to be in, where that was asked for
 
     @property
     def view(self) -> View:
@@ -50,27 +52,42 @@ class Reading:
         """Return what to remember of it."""
         return Look(
             strategy=self.strategy,
+            engine=self.engine,
             steps=self.page.steps,
             confidence=round(self.confidence, 1),
-            doubt=_doubt(self, self.page.ink),
+            doubt=self.doubt,
             kept=kept,
         )
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """What speaks against it."""
+        return _doubt(self, self.page.ink)
+
+    @property
+    def history(self) -> tuple[Look, ...]:
+        """Every look at the page, in turn."""
+        return self.looks or (self.look(),)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads views with one engine in the languages of one document."""
+    """Reads views in some languages, with one engine and, what goes badly, with another."""
 
     engine: Engine
     languages: Sequence[str]
+    second: Recogniser | None = None
 
     def read(self, view: View) -> Reading:
         """Return the best reading; the common page is recognised exactly once."""
         small = prepare.preview(view.pixels)
         if flat(small):
-            return Reading(page=Prepared(view=view), words=(), strategy=Strategy.BLANK)
+            blank = Prepared(view=view)
+            return Reading(
+                page=blank, words=(), strategy=Strategy.BLANK, engine=self._name(self.engine)
+            )
         first = self._look(Prepared.of(view, small, self.languages))
-        if _doubt(first, first.page.ink):
+        if first.doubt:
             return self._best(first, view)
         if _sideways(first.words):  # the engine reads such pages, but does not say so
             return replace(first, rotation=self.engine.upright(first.view.pixels))
@@ -78,12 +95,15 @@ class Reader:
 
     def _look(self, page: Prepared) -> Reading:
         words = self.engine.recognise(page.view.pixels, self.languages, page.view.dpi)
-        return Reading(page=page, words=words)
+        return Reading(page=page, words=words, engine=self._name(self.engine))
+
+    def _name(self, engine: Recogniser) -> str:
+        return f"{engine.name} {'+'.join(self.languages)}"
 
     def _best(self, first: Reading, view: View) -> Reading:
         """Try the remedies one after another, each upon the best so far."""
         tried = [first]
-        for remedy in (self._upright, partial(self._untouched, view), self._large):
+        for remedy in (self._upright, partial(self._untouched, view), self._large, self._elsewhere):
             best = max(tried, key=_worth)
             if not _doubt(best):
                 break
@@ -111,6 +131,25 @@ class Reader:
             page = tried.page.after(Step.ENLARGED, prepare.resized(tried.view, 2.0))
             again = self._look(page)
             yield replace(again, rotation=tried.rotation, strategy=Strategy.ENLARGED)
+
+    def _elsewhere(self, tried: Reading) -> Iterator[Reading]:
+        """Ask the second engine, of the page as it read best."""
+        if self.second and set(self.languages) <= set(self.second.languages):
+            view = tried.view
+            words = self.second.recognise(view.pixels, self.languages, view.dpi)
+            engine = self._name(self.second)
+            yield replace(tried, words=words, engine=engine, strategy=Strategy.SECOND_ENGINE)
+
+
+def better(one: Reading, other: Reading) -> Reading:
+    """Return the reading that is worth more, which remembers the looks of both."""
+    best = max(one, other, key=_worth)
+    looks = (
+        replace(look, kept=look.kept and each is best)
+        for each in (one, other)
+        for look in each.history
+    )
+    return replace(best, looks=tuple(looks))
 
 
 def _doubt(reading: Reading, ink: float = 1.0) -> Doubt | None:

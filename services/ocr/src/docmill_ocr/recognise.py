@@ -1,18 +1,19 @@
 """The recognise stage: one page to words with boxes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
-from docmill.domain.document import DEFAULT_LANGUAGE, ArtifactKind
+from docmill.domain.document import ANY_LANGUAGE, DEFAULT_LANGUAGE, ArtifactKind
 from docmill.domain.plan import Plan, Source
 from docmill.domain.rejection import CorruptFile, PageUnreadable
 from docmill.domain.rendering import JSON_TYPE, page_json
 from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome
 from docmill_ocr import mixed, page_image
-from docmill_ocr.engines import chosen
-from docmill_ocr.page_image import PageImage
+from docmill_ocr.auto import AutoReader
+from docmill_ocr.engines import chosen, second
+from docmill_ocr.page_image import PageImage, View
 from docmill_ocr.reading import Reader, Reading, on_page
 
 
@@ -20,8 +21,9 @@ class Recognise:
     """Keeps its engine loaded from page to page."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
-        """Take DOCMILL_OCR_ENGINE, DOCMILL_TESSDATA and the languages to load at once."""
+        """Take DOCMILL_OCR_ENGINE, DOCMILL_OCR_SECOND_ENGINE and DOCMILL_TESSDATA."""
         self._engine = chosen(settings)
+        self._second = second(settings)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -29,7 +31,8 @@ class Recognise:
 
     @property
     def engine(self) -> str:
-        return self._engine.name
+        second = [self._second.name] if self._second else []
+        return " + ".join([self._engine.name, *second])
 
     def warm(self) -> None:
         if DEFAULT_LANGUAGE in self.languages:
@@ -43,15 +46,21 @@ class Recognise:
         image = _loaded(job, plan.media_type)
         own = mixed.own_words(job.original, job.page) if source is Source.MIXED else ()
         view = mixed.without(image.view, own) if own else image.view
-        reading = Reader(self._engine, job.options.languages).read(view)
-        engine = f"{self.engine} {'+'.join(job.options.languages)}"
-        page = _page_text(job.page, image, reading, engine)
+        reading = self._read(view, job.options.languages)
+        page = _page_text(job.page, image, reading)
         if source is Source.MIXED:
             page = replace(page, source=source, words=mixed.merged(own, page.words))
         path = job.scratch / f"page-{job.page}.json"
         path.write_bytes(page_json(page))
         made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type=JSON_TYPE)
+        engine = f"{self.engine} {'+'.join(job.options.languages)}"
         return Outcome(made=[made], engine=engine, facts=_facts(page, reading))
+
+    def _read(self, view: View, languages: Sequence[str]) -> Reading:
+        if ANY_LANGUAGE not in languages:
+            return Reader(self._engine, languages, self._second).read(view)
+        named = [language for language in languages if language != ANY_LANGUAGE]
+        return AutoReader(self._engine, named, self._second).read(view)
 
 
 def _loaded(job: Job, media_type: str) -> PageImage:
@@ -62,7 +71,7 @@ def _loaded(job: Job, media_type: str) -> PageImage:
         raise PageUnreadable(f"page {job.page}: {exc}") from exc
 
 
-def _page_text(number: int, image: PageImage, reading: Reading, engine: str) -> PageText:
+def _page_text(number: int, image: PageImage, reading: Reading) -> PageText:
     digits = 2 if image.unit == "pt" else 0
     return PageText(
         number=number,
@@ -71,9 +80,10 @@ def _page_text(number: int, image: PageImage, reading: Reading, engine: str) -> 
         unit=image.unit,
         source=Source.RECOGNISE,
         words=on_page(reading, (image.width, image.height), digits),
-        engine=engine,
+        engine=reading.engine,
         rotation=reading.rotation,
-        looks=reading.looks or ((reading.look(),) if reading.page.steps else ()),
+        looks=reading.history if reading.looks or reading.page.steps else (),
+        script=reading.script,
     )
 
 
@@ -85,4 +95,6 @@ def _facts(page: PageText, reading: Reading) -> dict[str, object]:
         "rotation": page.rotation,
         "skew": round(reading.page.skew, 1),
         "strategy": reading.strategy,
+        "engine": page.engine,
+        **({"script": page.script} if page.script else {}),
     }

@@ -20,6 +20,10 @@ class OcrSettings(ChildSettings):
         "tesserocr",
         description="tesserocr keeps its models loaded; pytesseract starts a program a page.",
     )
+    ocr_second_engine: Literal["rapidocr"] | None = Field(
+        None,
+        description="Reads pages again that went badly; needs the extra `rapidocr` of docmill-ocr.",
+    )
     tessdata: Path | None = Field(
         None,
         description="Folder of the language models; unset, where the distribution puts it.",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from docmill.domain.document import ANY_LANGUAGE
 from docmill.domain.rejection import UnknownLanguage
 
 ORIENTATION: Final = "osd"  # a model for orientation and script, not a language
@@ -38,8 +39,14 @@ def installed(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def offered(folder: Path) -> tuple[str, ...]:
+    """Return what callers may ask for: the languages, and any where scripts can be told."""
+    told = {ANY_LANGUAGE} if tells_orientation(folder) else set()
+    return tuple(sorted({*installed(folder), *told}))
+
+
 def tells_orientation(folder: Path) -> bool:
-    """Whether there is the model that tells how a page is turned."""
+    """Whether there is the model that tells how a page is turned, and its script."""
     return (folder / f"{ORIENTATION}.traineddata").exists()
 
 

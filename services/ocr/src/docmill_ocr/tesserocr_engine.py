@@ -56,15 +56,24 @@ class TesserocrEngine:
             api.Clear()  # the page's memory, not the model
 
     def upright(self, pixels: Pixels) -> int:
-        if not tessdata.tells_orientation(self._folder):
-            return 0
-        api = self._api(tessdata.ORIENTATION, tesserocr.PSM.OSD_ONLY)
-        _show(api, pixels, 0)
-        found = api.DetectOrientationScript()
-        api.Clear()
+        found = self._looks(pixels)
         if not found or found["orient_conf"] < SURE:
             return 0
         return int(360 - found["orient_deg"]) % 360
+
+    def script(self, pixels: Pixels) -> str:
+        found = self._looks(pixels)
+        return str(found["script_name"]) if found else ""
+
+    def _looks(self, pixels: Pixels) -> dict[str, Any] | None:
+        """Return how the page lies and in which script it is; None where that cannot be told."""
+        if not tessdata.tells_orientation(self._folder) or min(pixels.shape) < SMALLEST:
+            return None
+        api = self._api(tessdata.ORIENTATION, tesserocr.PSM.OSD_ONLY)
+        _show(api, pixels, 0)
+        found: dict[str, Any] | None = api.DetectOrientationScript()
+        api.Clear()
+        return found
 
     def _api(self, languages: str, mode: int) -> Any:
         if languages not in self._loaded:

@@ -33,6 +33,8 @@ _ALPHANUMERIC_SHARE: Final = 0.55
 _VOWEL_SHARE: Final = 0.22  # written languages have 0.35 to 0.5; shifted codes about 0.15
 _ENOUGH_LETTERS: Final = 50
 _LEADERS: Final = re.compile(r"[.\u00b7\u2026_\-=*]{3,}")
+_BYTE_CODES: Final = ("cp1252", "latin-1")
+_ENOUGH_MISCODED: Final = 3  # words
 _LATIN_WORD: Final = re.compile(r"[a-z]{3,}")
 _VOWELS: Final = frozenset("aeiouy")
 
@@ -100,13 +102,13 @@ def image_share(contents: Contents, size: tuple[float, float]) -> float:
 def garbage(layer: Layer) -> bool:
     """Whether the codes of the layer plainly do not mean what they claim to.
 
-    Characters without a meaning, a swarm of symbols, or Latin words without vowels: what is left
-    when a font's glyph numbers are taken for letters.
+    Characters without a meaning, a swarm of symbols, Latin words without vowels, as when a font's
+    glyph numbers are taken for letters; or UTF-8 taken for a code of one byte a letter.
     """
     if layer.unmapped > _UNMAPPED_SHARE * max(layer.characters, 1):
         return True
     text = _LEADERS.sub("", "".join(word.text + " " for word in layer.words))
-    return _symbols(text) or _voiceless(text)
+    return _symbols(text) or _voiceless(text) or _miscoded(text)
 
 
 def _symbols(text: str) -> bool:
@@ -122,3 +124,17 @@ def _voiceless(text: str) -> bool:
     letters = "".join(words)
     vowels = sum(letter in _VOWELS for letter in letters)
     return len(letters) >= _ENOUGH_LETTERS and vowels < _VOWEL_SHARE * len(letters)
+
+
+def _miscoded(text: str) -> bool:
+    foreign = [word for word in text.split() if not word.isascii()]
+    miscoded = sum(any(_is_utf8(word, code) for code in _BYTE_CODES) for word in foreign)
+    return miscoded >= _ENOUGH_MISCODED and miscoded * 2 > len(foreign)
+
+
+def _is_utf8(text: str, code: str) -> bool:
+    """Whether the bytes of a text in a code are UTF-8 of another: no word is that by chance."""
+    try:
+        return text.encode(code).decode() != text
+    except UnicodeError:
+        return False

@@ -161,9 +161,10 @@ class Client:
         found: Mapping[str, Any] = self._json("GET", f"/v1/documents/{document}/pages/{number}")
         return found
 
-    def alto(self, document: Identity, number: int) -> str:
-        """Return one page as ALTO 4."""
-        return self._call("GET", f"/v1/documents/{document}/pages/{number}/alto").text
+    def alto(self, document: Identity, number: int | None = None) -> str:
+        """Return the words as ALTO 4; with a page's number, that page's."""
+        page = "" if number is None else f"/pages/{number}"
+        return self._call("GET", f"/v1/documents/{document}{page}/alto").text
 
     def hocr(self, document: Identity) -> str:
         """Return the words as hOCR."""
@@ -196,6 +197,11 @@ class Client:
     def erase(self, document: Identity) -> None:
         """Delete all of a document; it is hidden at once."""
         self._call("DELETE", f"/v1/documents/{document}")
+
+    def languages(self) -> Sequence[str]:
+        """Return what `upload` may be told as languages."""
+        found: Sequence[str] = self._json("GET", "/v1/languages")["items"]
+        return found
 
     def usage(self) -> Mapping[str, Any]:
         """Return what the tenant uses, and what it may."""

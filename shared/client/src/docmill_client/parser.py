@@ -40,7 +40,7 @@ _ON_A_DOCUMENT = {
 def _upload(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", type=Path, metavar="FILE")
     command.add_argument("--wait", action="store_true", help="wait and print the text")
-    command.add_argument("--languages", help="by commas, the main one first: eng,fra")
+    command.add_argument("--languages", help="by commas, the main one first: eng,fra; or auto")
     command.add_argument("--pages", help="pages to read: 1-3,5")
     command.add_argument("--force-ocr", metavar="PAGES", help="pages to recognise anyway, or all")
     command.add_argument("--forbid-ocr", metavar="PAGES", help="pages never to recognise, or all")

@@ -13,6 +13,7 @@ from pypdfium2 import raw
 
 from docmill.adapters import pdf
 from docmill.domain.words import Word
+from docmill.domain.writing import right_to_left
 
 Box = tuple[float, float, float, float]
 
@@ -222,15 +223,18 @@ def _line(pieces: list[Piece]) -> _Line:
 
 def _same_line(one: Piece, other: Piece) -> bool:
     # pdfium ends a line at each superscript; a piece that follows closely goes on with the line.
-    near = other.box[0] - one.box[2] < one.box[3] - one.box[1]
-    return (near or not one.ends_line) and _beside(one.box, other.box)
+    apart = max(other.box[0] - one.box[2], one.box[0] - other.box[2])
+    near = apart < one.box[3] - one.box[1]
+    return (near or not one.ends_line) and _beside(one, other)
 
 
-def _beside(one: Box, other: Box) -> bool:
-    """Whether the second continues the first's line: as high, and not far to its left."""
-    overlap = min(one[3], other[3]) - max(one[1], other[1])
-    lower = min(one[3] - one[1], other[3] - other[1])
-    return overlap >= 0.3 * lower and other[0] > one[0]
+def _beside(one: Piece, other: Piece) -> bool:
+    """Whether the second continues the first's line: as high, and on the side to which it runs."""
+    overlap = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
+    lower = min(one.box[3] - one.box[1], other.box[3] - other.box[1])
+    # Numbers and names in a line that runs to the left have words that do beside them.
+    either = right_to_left(one.text) or right_to_left(other.text)
+    return overlap >= 0.3 * lower and (either or other.box[0] > one.box[0])
 
 
 def _gap(above: _Line, below: _Line) -> float:

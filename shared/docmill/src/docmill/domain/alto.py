@@ -1,44 +1,70 @@
-"""A page as ALTO 4: what libraries and archives keep beside a scan."""
+"""Pages as ALTO 4: what libraries and archives keep beside a scan."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 from xml.etree import ElementTree as ET
 
 from docmill.domain.rendering import by_level
 from docmill.domain.words import PageText, Word
+from docmill.domain.writing import between, right_to_left
 
 ALTO_TYPE: Final = "application/xml; charset=utf-8"
 NAMESPACE: Final = "http://www.loc.gov/standards/alto/ns-v4#"
 
-_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_HEAD: Final = f"""<?xml version="1.0" encoding="UTF-8"?>
+<alto xmlns="{NAMESPACE}" SCHEMAVERSION="4.4">
+"""
+_TAIL: Final = " </Layout>\n</alto>\n"
 _UNITS: Final = {"px": ("pixel", 1.0), "pt": ("inch1200", 1200 / 72)}
 
 
 def alto(page: PageText) -> bytes:
-    """Return one ALTO document for a page, in pixels, or 1/1200 inch where it is in points.
+    """Return one ALTO document for a page."""
+    return "".join(alto_document([page], page.unit, [page.engine])).encode()
 
-    A block is a ComposedBlock, a paragraph in it a TextBlock.
+
+def alto_document(pages: Iterable[PageText], unit: str, engines: Sequence[str]) -> Iterator[str]:
+    """Yield the parts of one ALTO document for pages of one unit that these engines read.
+
+    In pixels, or 1/1200 inch for points. A block is a ComposedBlock, a paragraph in it a TextBlock.
     """
-    unit, scale = _UNITS[page.unit]
-    root = ET.Element("alto", xmlns=NAMESPACE, SCHEMAVERSION="4.4")
-    _describe(ET.SubElement(root, "Description"), unit, page.engine)
+    steps = {engine: f"engine_{number}" for number, engine in enumerate(engines, 1)}
+    name, scale = _UNITS[unit]
+    yield _HEAD
+    yield _written(_description(name, steps))
+    yield " <Layout>\n"
+    for page in pages:
+        yield _written(_page(page, scale, steps.get(page.engine)), level=2)
+    yield _TAIL
+
+
+def _written(element: ET.Element, level: int = 1) -> str:
+    ET.indent(element, " ", level)
+    return f"{' ' * level}{ET.tostring(element, encoding='unicode')}\n"
+
+
+def _description(unit: str, steps: Mapping[str, str]) -> ET.Element:
+    made = ET.Element("Description")
+    ET.SubElement(made, "MeasurementUnit").text = unit
+    for engine, name in steps.items():
+        step = ET.SubElement(made, "Processing", ID=name)
+        ET.SubElement(step, "processingStepDescription").text = engine
+        ET.SubElement(ET.SubElement(step, "processingSoftware"), "softwareName").text = "docmill"
+    return made
+
+
+def _page(page: PageText, scale: float, step: str | None) -> ET.Element:
     number, size = str(page.number), _size(page.width * scale, page.height * scale)
-    sheet = ET.SubElement(ET.SubElement(root, "Layout"), "Page", {"ID": f"page_{number}", **size})
-    sheet.set("PHYSICAL_IMG_NR", number)
+    sheet = ET.Element("Page", {"ID": f"page_{number}", **size, "PHYSICAL_IMG_NR": number})
+    if step:
+        sheet.set("PROCESSINGREFS", step)
     if page.confidence is not None:
         sheet.set("PC", f"{page.confidence / 100:.3f}")
     space = ET.SubElement(sheet, "PrintSpace", {"HPOS": "0", "VPOS": "0", **size})
     for block, words in by_level(page.words, "block"):
         _add_block(space, f"{number}_{block}", words, scale)
-    ET.indent(root, " ")
-    return f"{_HEAD}{ET.tostring(root, encoding='unicode')}\n".encode()
-
-
-def _describe(parent: ET.Element, unit: str, engine: str) -> None:
-    ET.SubElement(parent, "MeasurementUnit").text = unit
-    step = ET.SubElement(parent, "Processing", ID="reading")
-    ET.SubElement(step, "processingStepDescription").text = engine
-    ET.SubElement(ET.SubElement(step, "processingSoftware"), "softwareName").text = "docmill"
+    return sheet
 
 
 def _add_block(parent: ET.Element, name: str, words: Sequence[Word], scale: float) -> None:
@@ -52,8 +78,11 @@ def _add_block(parent: ET.Element, name: str, words: Sequence[Word], scale: floa
 
 def _add_line(parent: ET.Element, name: str, words: Sequence[Word], scale: float) -> None:
     line = ET.SubElement(parent, "TextLine", _place(name, words, scale))
-    for index, word in enumerate(words):
-        if index:
+    if right_to_left("".join(word.text for word in words)):
+        line.set("BASEDIRECTION", "rtl")
+    for before, word in pairwise((None, *words)):
+        assert word is not None  # noqa: S101  # only the first one of the chain is
+        if before and between(before, word):
             ET.SubElement(line, "SP")
         string = ET.SubElement(line, "String", {"CONTENT": word.text, **_around([word], scale)})
         string.set("WC", f"{word.confidence / 100:.3f}")

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 DEFAULT_LANGUAGE: Final = "eng"
+ANY_LANGUAGE: Final = "auto"  # among the languages asked for: what each page's script calls for
 
 
 class State(StrEnum):

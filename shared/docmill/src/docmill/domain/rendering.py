@@ -55,6 +55,7 @@ def words_json(page: PageText) -> dict[str, Any]:
         "source": page.source.value,
         "engine": page.engine,
         "rotation": page.rotation,
+        "script": page.script or None,
         "confidence": None if confidence is None else round(confidence, 1),
         "looks": [look.as_json() for look in page.looks],
         "words": [_word_json(word) for word in page.words],

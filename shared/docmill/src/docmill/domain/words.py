@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from docmill.domain.plan import Source
+from docmill.domain.writing import line_text
 
 
 class Strategy(StrEnum):
@@ -22,6 +23,7 @@ class Strategy(StrEnum):
     TURNED = "turned"
     UNTOUCHED = "untouched"  # the page as it came, where what had been mended read badly
     ENLARGED = "enlarged"
+    SECOND_ENGINE = "second_engine"
 
 
 class Step(StrEnum):
@@ -49,6 +51,7 @@ class Look:
     """One recognition of a page; of several, the one whose words are the page's is `kept`."""
 
     strategy: Strategy
+    engine: str = ""  # as of a page; not known of looks before it was written down
     steps: tuple[Step, ...] = ()
     confidence: float  # the mean over characters, 0 without any
     doubt: Doubt | None = None
@@ -63,6 +66,7 @@ class Look:
         """Read what `as_json` wrote."""
         return cls(
             strategy=Strategy(value["strategy"]),
+            engine=value.get("engine", ""),
             steps=tuple(Step(step) for step in value["steps"]),
             confidence=value["confidence"],
             doubt=Doubt(value["doubt"]) if value["doubt"] else None,
@@ -102,12 +106,13 @@ class PageText:
     engine: str  # name and version, e.g. "tesserocr 5.5.4 eng"
     rotation: int = 0  # degrees clockwise that the content had to be turned to be upright
     looks: tuple[Look, ...] = ()  # in turn; none where one sure look at the page as it is was all
+    script: str = ""  # told from the page's looks where the caller left its languages open
 
     @property
     def text(self) -> str:
         """The page's text: a line per line, an empty line between paragraphs."""
         paragraphs = (
-            "\n".join(" ".join(word.text for word in line) for line in _grouped(words, "line"))
+            "\n".join(line_text(line) for line in _grouped(words, "line"))
             for words in _grouped(self.words, "paragraph")
         )
         return "\n\n".join(paragraphs)
@@ -132,8 +137,9 @@ class PageText:
             "words": [
                 [w.text, *w.box, w.confidence, w.block, w.paragraph, w.line] for w in self.words
             ],
-            # Left out where empty, for a reader of the release before does not know it.
+            # Left out where empty, for a reader of the release before does not know them.
             **({"looks": [look.as_json() for look in self.looks]} if self.looks else {}),
+            **({"script": self.script} if self.script else {}),
         }
 
     @classmethod

@@ -53,6 +53,15 @@ class PageInfo:
     failure_code: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPage:
+    """Where a page that was read is stored, and what read it."""
+
+    key: str
+    sha256: bytes
+    engine: str
+
+
 class Documents:
     """Reads documents, events and outputs. Every method raises DatabaseDown."""
 
@@ -111,6 +120,11 @@ class Documents:
     def pages(self, tenant: str, document: UUID) -> Sequence[PageInfo]:
         """Read the page plan and each page's outcome."""
         return [_page(row) for row in self._rows("pages", tenant=tenant, document=document)]
+
+    def read_pages(self, tenant: str, document: UUID) -> Sequence[StoredPage]:
+        """Read where the pages of the last settled run are stored; none while there is none."""
+        rows = self._rows("read_pages", tenant=tenant, document=document)
+        return [StoredPage(**{**row, "sha256": bytes(row["sha256"])}) for row in rows]
 
     def thumbnails_coming(self, tenant: str, document: UUID) -> bool:
         """Whether thumbnails are still being made; they never hold a document up."""

@@ -67,6 +67,17 @@ SELECT a.kind, a.page, a.key, a.sha256, a.size, a.media_type
  WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state NOT IN ('erasing', 'expired')
    AND a.kind = %(kind)s AND a.page = %(page)s
 
+-- name: read_pages
+-- The pages that the last settled run has read, in order, and what they were read with. A read.
+SELECT a.key, a.sha256, coalesce(o.facts ->> 'engine', o.engine) AS engine
+  FROM artifact AS a
+  JOIN document AS d ON d.id = a.document_id AND d.settled_run = a.run
+  JOIN output AS o ON o.document_id = a.document_id AND o.run = a.run
+                  AND o.stage = a.stage AND o.page = a.task_page
+ WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state NOT IN ('erasing', 'expired')
+   AND a.kind = 'page'
+ ORDER BY a.page
+
 -- name: pages
 -- The pages of the last settled run, or of the current one while there is none. A read.
 SELECT p.number, p.source, p.reason, p.width, p.height, p.unit, p.facts, p.failure_code

@@ -1,0 +1,72 @@
+"""How scripts are written: which way words run, and where no space stands between them."""
+
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, Protocol
+
+_RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
+_STRONG: Final = _RIGHT_TO_LEFT | {"L"}
+_WIDE: Final = frozenset({"W", "F"})
+_HANGUL: Final = "HANGUL"  # as wide as its neighbours, but with spaces between words
+_SPACE: Final = 0.9  # characters; tesseract (5.5) leaves up to 0.65 between two that stand together
+OWN: Final = 100.0  # confidence of a word that a file brought itself; engines are never so sure
+
+Box = tuple[float, float, float, float]
+
+
+class Placed(Protocol):
+    """A word and where it stands."""
+
+    @property
+    def text(self) -> str:
+        """Its characters in the order in which they are read."""
+
+    @property
+    def box(self) -> Box:
+        """Left, top, right, bottom."""
+
+    @property
+    def confidence(self) -> float:
+        """0 to 100, or OWN."""
+
+
+def right_to_left(text: str) -> bool:
+    """Whether the first letter that has a direction runs to the left."""
+    kinds = map(unicodedata.bidirectional, text)
+    return next((kind for kind in kinds if kind in _STRONG), "L") in _RIGHT_TO_LEFT
+
+
+def line_text(words: Sequence[Placed]) -> str:
+    """Return the words of a line as text."""
+    parts = [words[0].text] if words else []
+    for one, following in pairwise(words):
+        parts += [between(one, following), following.text]
+    return "".join(parts)
+
+
+def between(one: Placed, following: Placed) -> str:
+    """Return what stands between two words of a line: a space, or nothing as in Chinese.
+
+    Words that a file itself has apart stay apart.
+    """
+    if one.confidence == following.confidence == OWN:
+        return " "
+    if not (_spaceless(one.text[-1:]) and _spaceless(following.text[:1])):
+        return " "
+    return " " if _gap(one.box, following.box) >= _SPACE else ""
+
+
+def _spaceless(letter: str) -> bool:
+    if not letter or unicodedata.east_asian_width(letter) not in _WIDE:
+        return False
+    return not unicodedata.name(letter, "").startswith(_HANGUL)
+
+
+def _gap(one: Box, other: Box) -> float:
+    """Return how far apart two words are along their line, in sizes of their characters."""
+    across = max(other[0] - one[2], one[0] - other[2])
+    down = max(other[1] - one[3], one[1] - other[3])
+    if across >= down:
+        return across / max(one[3] - one[1], other[3] - other[1], 1.0)
+    return down / max(one[2] - one[0], other[2] - other[0], 1.0)

@@ -1,0 +1,107 @@
+"""What is made of a page that was read more than once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from docmill.adapters.image import Pixels
+from docmill.domain.words import Doubt, Strategy, Word
+from docmill.testing import documents
+from docmill_ocr.auto import AutoReader
+from docmill_ocr.page_image import View
+from docmill_ocr.reading import Reader, Reading
+
+SURE = 92.0
+UNSURE = 40.0
+
+
+@dataclass
+class ScriptedEngine:
+    """Reads one long word, as sure of it as it is told for each set of languages."""
+
+    name: str
+    sure: Mapping[tuple[str, ...], float]
+    told: str = ""
+    languages: tuple[str, ...] = ("ara", "eng", "heb")
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def warm(self, languages: Sequence[str]) -> None:
+        """Need nothing."""
+
+    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+        self.asked.append(tuple(languages))
+        box = (10.0, 10.0, 400.0, 60.0)
+        return [Word(f"{self.name}-reads-this", box, self.sure[tuple(languages)], 0, 0, 0)]
+
+    def upright(self, pixels: Pixels) -> int:
+        return 0
+
+    def script(self, pixels: Pixels) -> str:
+        return self.told
+
+
+@pytest.fixture(scope="module")
+def view() -> View:
+    pixels = np.asarray(documents.page_image(count=1))
+    return View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200)
+
+
+def first(sure: float) -> ScriptedEngine:
+    return ScriptedEngine("first", {("eng",): sure})
+
+
+def kept(reading: Reading) -> list[tuple[Strategy, str]]:
+    return [(look.strategy, look.engine) for look in reading.looks if look.kept]
+
+
+# ── a second engine ──────────────────────────────────────────────────────────────────────────────
+def test_a_sure_page_is_not_read_by_the_second_engine(view: View) -> None:
+    other = ScriptedEngine("second", {("eng",): SURE})
+    assert Reader(first(SURE), ("eng",), other).read(view).looks == ()
+    assert other.asked == []
+
+
+def test_a_doubtful_page_keeps_the_better_of_two_readings(view: View) -> None:
+    other = ScriptedEngine("second", {("eng",): SURE})
+    reading = Reader(first(UNSURE), ("eng",), other).read(view)
+    assert reading.words[0].text == "second-reads-this"
+    assert reading.engine == "second eng"
+    assert kept(reading) == [(Strategy.SECOND_ENGINE, "second eng")]
+    assert reading.looks[0].doubt is Doubt.LOW_CONFIDENCE
+
+
+def test_a_second_engine_that_reads_worse_changes_nothing(view: View) -> None:
+    other = ScriptedEngine("second", {("eng",): UNSURE - 20})
+    reading = Reader(first(UNSURE), ("eng",), other).read(view)
+    assert reading.engine == "first eng"
+    assert [engine for _, engine in kept(reading)] == ["first eng"]
+    assert reading.looks[-1].engine == "second eng"
+
+
+def test_a_second_engine_is_not_asked_for_what_it_cannot_read(view: View) -> None:
+    other = ScriptedEngine("second", {("eng",): SURE}, languages=("jpn",))
+    assert Reader(first(UNSURE), ("eng",), other).read(view).engine == "first eng"
+    assert other.asked == []
+
+
+# ── a script told wrongly ────────────────────────────────────────────────────────────────────────
+def test_a_page_whose_script_was_told_wrongly_is_read_as_if_it_had_not(view: View) -> None:
+    engine = ScriptedEngine("one", {("heb",): UNSURE, ("eng",): SURE}, told="Hebrew")
+    reading = AutoReader(engine, ()).read(view)
+    assert (reading.engine, reading.script) == ("one eng", "Hebrew")
+    assert [engine for _, engine in kept(reading)] == ["one eng"]
+    assert reading.looks[0].engine == "one heb"
+
+
+def test_a_page_whose_script_reads_well_is_read_once(view: View) -> None:
+    engine = ScriptedEngine("one", {("heb",): SURE}, told="Hebrew")
+    assert AutoReader(engine, ("heb", "eng")).read(view).engine == "one heb"
+    assert engine.asked == [("heb",)]
+
+
+def test_a_page_that_reads_badly_in_its_script_keeps_that_reading(view: View) -> None:
+    engine = ScriptedEngine("one", {("heb",): UNSURE, ("eng",): UNSURE - 20}, told="Hebrew")
+    reading = AutoReader(engine, ()).read(view)
+    assert [engine for _, engine in kept(reading)] == ["one heb"]
