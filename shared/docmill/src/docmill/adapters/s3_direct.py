@@ -48,7 +48,7 @@ class DirectPut:
             timeout=tuple(each.total_seconds() for each in patience),  # type: ignore[arg-type]  # or a pair
             max_pool_connections=connections,
             # Headers and body are two writes: without it the body waits 40 ms for their ACK.
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # type: ignore[list-item]
         )
 
     def __call__(self, key: str, content: bytes | bytearray, headers: Mapping[str, str]) -> str:

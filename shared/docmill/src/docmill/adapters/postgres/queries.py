@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
@@ -20,6 +20,6 @@ def load(module: str) -> Mapping[str, LiteralString]:
     _, *parts = _NAME.split(text)
     return {
         # From our own package: no input reaches it.
-        name: cast("LiteralString", _COMMENT.sub("", query).strip())
+        name: _COMMENT.sub("", query).strip()
         for name, query in zip(parts[::2], parts[1::2], strict=True)
     }
