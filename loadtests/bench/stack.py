@@ -146,10 +146,14 @@ def engines(paths: Sequence[Path]) -> Sample:
 
 
 def by_ocrmypdf(program: str, many: Many) -> Sample:
-    """Run OCRmyPDF once over the file, with what makes it fastest: nothing but text is added."""
+    """Run OCRmyPDF once over the file, with what makes it fastest.
+
+    Version 17.13 took 6.0 s for 8 pages with `sandwich`, 6.5 s without, 6.4 s with threads, 6.8 s
+    with Ghostscript.
+    """
     with TemporaryDirectory() as folder:
-        flags = ["--output-type", "pdf", "--optimize", "0", "--jobs", str(cores()), "-l", "eng"]
-        flags += ["--sidecar", f"{folder}/text.txt"]
+        flags = ["--output-type", "pdf", "--optimize", "0", "--pdf-renderer", "sandwich"]
+        flags += ["--jobs", str(cores()), "-l", "eng", "--sidecar", f"{folder}/text.txt"]
 
         def run() -> float:
             _run([program, *flags, str(many.path), f"{folder}/out.pdf"])

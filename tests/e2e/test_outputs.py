@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pypdfium2 as pdfium
 import pytest
+from pikepdf import pdfa
 from PIL import Image
 
 from docmill.domain.alto import NAMESPACE
@@ -112,6 +113,14 @@ def test_the_searchable_pdf_opens_and_its_text_is_found(
         texts = [page.get_textpage().get_text_bounded() for page in pdf]
     assert len(texts) == pages
     assert word in " ".join(texts)
+
+
+@pytest.mark.parametrize("picture", ["baiona_alpha.png", "phototest.tif"])
+def test_the_pdf_of_a_picture_is_fit_for_the_archive(
+    client: Caller, sent: Sent, picture: str
+) -> None:
+    made = client.part(sent.ready(picture), "pdf").content
+    assert pdfa.validate_written(BytesIO(made), "2b").findings == []
 
 
 def test_thumbnails_have_their_sizes_and_every_page_a_small_one(
