@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from docmill.domain.task import Pool, Stage
+from docmill.ops.settings import BadSettings
 from docmill_ocr import tessdata
 from docmill_ocr.engines import UnknownEngine, chosen, second
 from docmill_ocr.main import trade
@@ -73,3 +74,8 @@ def test_a_second_engine_is_used_only_where_it_is_named() -> None:
     assert isinstance(second(named), RapidocrEngine)
     with pytest.raises(UnknownEngine, match="tesserocr"):
         second({"DOCMILL_OCR_SECOND_ENGINE": "tesserocr"})
+
+
+def test_a_second_engine_needs_room() -> None:
+    with pytest.raises(BadSettings, match="DOCMILL_CHILD_MEMORY_MB"):
+        settings(DOCMILL_OCR_SECOND_ENGINE="rapidocr", DOCMILL_CHILD_MEMORY_MB="512")
