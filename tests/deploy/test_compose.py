@@ -25,8 +25,12 @@ def told(name: str) -> dict[str, Path]:
 
 
 def test_the_file_keeps_the_compose_specification() -> None:
-    command = [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", FILE]
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    done = subprocess.run(
+        [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", FILE],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
 
 
