@@ -223,12 +223,12 @@ def test_alto_of_a_document_asks_for_a_page_when_the_last_one_is_written() -> No
 
 
 def test_alto_tells_which_way_a_line_runs_and_where_no_space_stands() -> None:
-    words = [
+    words = (
         Word("שלום", (60, 0, 90, 20), 90, 0, 0, 0),
         Word("עולם", (20, 0, 50, 20), 90, 0, 0, 0),
         Word("图书", (0, 30, 40, 50), 90, 0, 0, 1),
         Word("馆", (41, 30, 60, 50), 90, 0, 0, 1),
-    ]
+    )
     first, second = ET.fromstring(alto(page_of(words))).iter(f"{ALTO}TextLine")
     assert (first.get("BASEDIRECTION"), second.get("BASEDIRECTION")) == ("rtl", None)
     assert [len(list(line.iter(f"{ALTO}SP"))) for line in (first, second)] == [1, 0]
