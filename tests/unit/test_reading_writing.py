@@ -19,6 +19,7 @@ def line(*words: tuple[str, float, float]) -> list[Word]:
         (line(("one", 0, 60), ("two", 62, 120)), "one two"),
         (line(("图", 64, 122), ("书馆", 121, 221), ("。", 225, 237)), "图书馆。"),
         (line(("ノート", 0, 120), ("に", 124, 160)), "ノートに"),
+        (line(("漢字", 0, 80), ("😀", 84, 120)), "漢字 😀"),
         (line(("每", 0, 25), ("天", 50, 75)), "每天"),
         (line(("姓名", 0, 80), ("地址", 140, 220)), "姓名 地址"),  # columns of a form
         (line(("한국", 0, 80), ("사람", 84, 160)), "한국 사람"),
@@ -30,6 +31,7 @@ def line(*words: tuple[str, float, float]) -> list[Word]:
         "latin",
         "chinese",
         "japanese",
+        "picture",
         "narrow",
         "apart",
         "korean",

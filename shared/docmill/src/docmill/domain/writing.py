@@ -60,7 +60,8 @@ def between(one: Placed, following: Placed) -> str:
 def _spaceless(letter: str) -> bool:
     if not letter or unicodedata.east_asian_width(letter) not in _WIDE:
         return False
-    return not unicodedata.name(letter, "").startswith(_HANGUL)
+    symbol = unicodedata.category(letter).startswith("S")  # pictures are as wide, and stand apart
+    return not symbol and not unicodedata.name(letter, "").startswith(_HANGUL)
 
 
 def _gap(one: Box, other: Box) -> float:
