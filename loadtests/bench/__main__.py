@@ -38,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="minutes instead of an hour")
+    parser.add_argument("--rounds", type=int, default=100, help="of each comparison, at most")
     parser.add_argument("--json", type=Path, default=Path(".local/bench.json"))
     parser.add_argument("--publish", action="store_true", help=f"write {publish.PAGE.name} anew")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a floor is missed")
@@ -45,9 +46,10 @@ def main() -> int:
     if unknown := set(arguments.sections) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     configure("bench", "WARNING")
+    size = Size(quick=arguments.quick, most=arguments.rounds)
     found = report.Results(arguments.json, quick=arguments.quick)
     for name in arguments.sections or SECTIONS:
-        for result in SECTIONS[name](Size(arguments.quick)):
+        for result in SECTIONS[name](size):
             found.add(name, result)
             print(report.table(result), flush=True)
     if arguments.publish:

@@ -38,7 +38,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
             arms=arms,
             goals=[goal],
             note="Recognise and assemble of dense pages, called directly.",
-        ).measure(size.of(quick=2, full=7))
+        ).measure(size.rounds(quick=2, full=7))
 
 
 def _read(inside: Inside, paths: Sequence[Path], options: Options) -> Any:

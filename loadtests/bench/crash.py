@@ -62,7 +62,7 @@ def results(postgres: Postgres, rabbitmq: RabbitMQ, size: Size) -> Iterator[dict
             Arm("a task is picked", lambda: _crashed(postgres, url, dispatch=True)),
         ],
         note="SIGQUIT, then started again: bare is PostgreSQL's own recovery.",
-    ).measure(size.of(quick=1, full=5))
+    ).measure(size.rounds(quick=1, full=5))
     url = _filled(postgres, "crash_queued", count, "queued")
     yield Comparison(
         name=f"ledger: RabbitMQ wiped under {count:,} queued tasks",
@@ -72,7 +72,7 @@ def results(postgres: Postgres, rabbitmq: RabbitMQ, size: Size) -> Iterator[dict
             Arm("every hint again", lambda: _hinted_again(url, rabbitmq.url(), count)),
         ],
         note="From the broker's return until every queued task has a confirmed hint again.",
-    ).measure(size.of(quick=1, full=3))
+    ).measure(size.rounds(quick=1, full=3))
 
 
 def _filled(postgres: Postgres, name: str, count: int, state: str) -> str:

@@ -39,7 +39,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
                 note="One page after another. CLI and pytesseract make text, hOCR and PDF; "
                 "tesserocr text and word boxes; ours the stored page with its words.",
             )
-            yield comparison.measure(size.of(quick=2, full=7))
+            yield comparison.measure(size.rounds(quick=2, full=7))
 
 
 def _arms(paths: Sequence[Path], child: Apart) -> list[Arm]:

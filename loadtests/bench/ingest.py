@@ -63,7 +63,7 @@ def _small(stack: Stack, key: str, clients: int, size: Size) -> dict[str, Any]:
             arms=arms,
             goals=[Goal(arm=UNIQUE, figure="ratio.median", least=0.5)],
             note="Both by http.client over kept connections; PUTs go to addresses signed before.",
-        ).measure(size.of(quick=2, full=7))
+        ).measure(size.rounds(quick=2, full=7))
     finally:
         sender.close()
 
@@ -157,7 +157,7 @@ def _large(stack: Stack, key: str, size: Size) -> dict[str, Any]:
             Goal(arm=UNIQUE, figure=f"facts.{MEMORY}", most=64),
         ],
         note="Bare: boto3's own multipart transfer with its defaults (ten threads).",
-    ).measure(size.of(quick=1, full=5))
+    ).measure(size.rounds(quick=1, full=5))
 
 
 def _multipart(stack: Stack, body: bytes) -> Sample:

@@ -77,7 +77,7 @@ def servers() -> Iterator[tuple[Postgres, RabbitMQ]]:
 
 
 def _ledger(made: Desk, url: str, size: Size) -> Iterator[dict[str, Any]]:
-    rounds = size.of(quick=2, full=7)
+    rounds = size.rounds(quick=2, full=7)
     batch = size.of(quick=50, full=200)
     for comparison in (
         _claims(made, url, batch),
@@ -296,7 +296,7 @@ def _publishing(url: str, size: Size) -> dict[str, Any]:
             arms=arms,
             goals=[Goal(arm=arms[1].name, figure="per_second.median", least=HINTS_A_SECOND)],
             note="Into a durable quorum queue, a thousand at a time.",
-        ).measure(size.of(quick=2, full=7))
+        ).measure(size.rounds(quick=2, full=7))
     finally:
         publisher.close()
 

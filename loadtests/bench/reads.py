@@ -40,7 +40,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
             ],
             goals=[Goal(arm="GET /v1/documents/{id}", figure="p95_ms", most=50)],
             note="The bare reader asks as fast as it can, so only its processor time compares.",
-        ).measure(size.of(quick=1, full=3))
+        ).measure(size.rounds(quick=1, full=3))
         many = size.of(quick=5, full=30)
         yield Comparison(
             name=f"reads: {CLIENTS} clients without a pause",
@@ -50,7 +50,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
                 Arm("GET /v1/documents/{id}", lambda: _gets(stack, document, many, 0)),
             ],
             note="Every client's next request leaves when its last was answered.",
-        ).measure(size.of(quick=1, full=5))
+        ).measure(size.rounds(quick=1, full=5))
 
 
 def _gets(stack: Stack, document: str, count: int, pause: float) -> Sample:

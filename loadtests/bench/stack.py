@@ -46,7 +46,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
             count = size.of(quick=8, full=80 if kind is not corpus.few_lines else 200)
             paths = corpus.write(Path(folder), kind, count)
             docmill(stack, keys, paths[: 2 * cores()])
-            rounds = size.of(quick=1, full=5)
+            rounds = size.rounds(quick=1, full=5)
             yield _comparison(name, stack, keys, paths, FLOORS[kind]).measure(rounds)
             if program := ocrmypdf.program():
                 file = ocrmypdf.joined(paths, Path(folder) / f"{kind.__name__}.pdf")
@@ -87,7 +87,7 @@ class Many:
 
 def _beside_ocrmypdf(name: str, stack: Stack, key: str, many: Many, program: str) -> Comparison:
     def ours() -> Sample:
-        return replace(docmill(stack, [key], [many.path]), units=many.pages)
+        return replace(docmill(stack, [key], [many.path], "pdf"), units=many.pages)
 
     return Comparison(
         name=f"whole stack: one file, {name}",
@@ -95,7 +95,7 @@ def _beside_ocrmypdf(name: str, stack: Stack, key: str, many: Many, program: str
         warm=False,
         arms=[Arm("OCRmyPDF", lambda: by_ocrmypdf(program, many)), Arm("docmill", ours)],
         goals=[Goal(arm="docmill", figure="ratio.median", least=OCRMYPDF_FLOOR)],
-        note=f"One PDF of {many.pages} pages, every output on; OCRmyPDF writes text and plain PDF.",
+        note=f"One PDF of {many.pages} pages; text and a plain PDF of both.",
     )
 
 

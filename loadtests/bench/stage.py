@@ -34,7 +34,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
                     ],
                     note="Dense pages at 200 dpi; validate reads a scanned PDF of three pages.",
                 )
-                yield comparison.measure(size.of(quick=2, full=7))
+                yield comparison.measure(size.rounds(quick=2, full=7))
 
 
 def _arm(

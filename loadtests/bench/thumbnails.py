@@ -41,7 +41,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
                 goals=[goal] if media_type == "image/jpeg" else [],
                 note="WebP of 1024, 400 and 128 pixels.",
             )
-            yield comparison.measure(size.of(quick=3, full=11))
+            yield comparison.measure(size.rounds(quick=3, full=11))
 
 
 def _pictures() -> Iterator[tuple[str, str, bytes]]:
