@@ -18,7 +18,8 @@ except KeyboardInterrupt:
     raise SystemExit(3)
 """
 RUN: Final = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
 from deploy.local.run_tests import ended
 sys.exit(ended(sys.argv[1:], os.environ))
 """
