@@ -96,6 +96,8 @@ def test_the_parents_files_and_environment_are_not_inherited(user: str) -> None:
     assert {line.partition("=")[0] for line in environment.splitlines()} == {
         "LANG",
         "MALLOC_ARENA_MAX",
+        "MALLOC_MMAP_THRESHOLD_",
+        "MALLOC_TRIM_THRESHOLD_",
         "OMP_NUM_THREADS",
         "OMP_THREAD_LIMIT",
         "OPENBLAS_NUM_THREADS",
