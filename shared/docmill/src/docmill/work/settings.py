@@ -82,7 +82,7 @@ class ChildSettings(WorkerSettings, StoreSettings):
     child_uid: int = Field(
         65534, ge=1, description="Unprivileged user and group of the children of a root worker."
     )
-    child_recycle_after: int = Field(100, ge=1, description="Tasks before a child is replaced.")
+    child_recycle_after: int = Field(1000, ge=1, description="Tasks before a child is replaced.")
     scratch_folder: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()),
         description="Where the worker makes its private directory of files in work.",
