@@ -133,9 +133,11 @@ def _shared(connection: Connection, parameters: dict[str, Any]) -> Accepted | No
 
 
 def _alone(connection: Connection, parameters: dict[str, Any]) -> Accepted:
+    if answer := _repeated(connection, parameters):  # it need not wait for the tenant's others
+        return answer
     connection.execute(SQL["own_storage"], parameters)
     opened = _opened(connection, parameters | {"alone": True})
-    return opened or _refused(connection, parameters)
+    return opened or _repeated(connection, parameters) or _refused(connection, parameters)
 
 
 def _opened(connection: Connection, parameters: dict[str, Any]) -> Accepted | None:
@@ -151,15 +153,18 @@ def _accepted(row: Row | None) -> Accepted | None:
     return Accepted(Acceptance.ACCEPTED, row["id"], as_document(row), row["recent"])
 
 
-def _refused(connection: Connection, parameters: dict[str, Any]) -> Accepted:
-    """Find out why, and leave the blob to the sweeper."""
+def _repeated(connection: Connection, parameters: dict[str, Any]) -> Accepted | None:
+    """Answer a request whose key is known, and leave its blob to the sweeper."""
     stored = connection.execute(SQL["find_idempotency"], parameters).fetchone()
-    ours = connection.execute(SQL["discard_blob"], parameters).rowcount
-    if stored:
-        same = stored["request_hash"] == parameters["request_hash"]
-        acceptance = Acceptance.REPEATED if same else Acceptance.CONFLICT
-        return Accepted(acceptance, stored["document_id"])
-    if not ours:
+    if stored is None:
+        return None
+    connection.execute(SQL["discard_blob"], parameters)
+    same = stored["request_hash"] == parameters["request_hash"]
+    return Accepted(Acceptance.REPEATED if same else Acceptance.CONFLICT, stored["document_id"])
+
+
+def _refused(connection: Connection, parameters: dict[str, Any]) -> Accepted:
+    if connection.execute(SQL["discard_blob"], parameters).rowcount != 1:
         raise UploadExpired(parameters["key"])
     return Accepted(Acceptance.OVER_QUOTA, parameters["document"])
 
