@@ -13,7 +13,8 @@ from tests.stack.faults import FAULTS, beyond
 from tests.stack.routed import Routed
 
 LENGTH = 8.0  # seconds: more than a lease of the quick settings, with its grace
-OF_UPLOADS = {"ingest_killed", "clock_of_ingest_stepped"}
+# What ingest suffers, and sweeps, which begin when twelve pages may be read already.
+OF_UPLOADS = {"ingest_killed", "clock_of_ingest_stepped", "sweeps_racing"}
 
 
 @pytest.fixture(params=sorted(FAULTS))
