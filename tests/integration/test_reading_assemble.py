@@ -1,4 +1,3 @@
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pikepdf
@@ -8,18 +7,6 @@ from docmill.domain.document import ArtifactKind, Options, Output
 from docmill.testing import documents
 from docmill_ocr.recognise import Recognise
 from tests.stack.reading import Mill, Read
-
-
-@pytest.fixture(scope="module")
-def recogniser() -> Recognise:
-    made = Recognise({})
-    made.warm()
-    return made
-
-
-@pytest.fixture
-def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
-    return Mill(tmp_path, recogniser)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,22 +15,9 @@ from docmill.testing import documents
 from docmill.testing.pictures import encoded, font
 from docmill.testing.scoring import error_rate
 from docmill_ocr import page_image
-from docmill_ocr.recognise import Recognise
 from tests.stack.reading import Mill, picture_plan
 
 PAGE_1 = " ".join(documents.page_text(1))
-
-
-@pytest.fixture(scope="module")
-def recogniser() -> Recognise:
-    made = Recognise({})
-    made.warm()
-    return made
-
-
-@pytest.fixture
-def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
-    return Mill(tmp_path, recogniser)
 
 
 @pytest.mark.parametrize(

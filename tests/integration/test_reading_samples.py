@@ -14,13 +14,6 @@ from tests.stack.reading import Mill, Read
 FRENCH = Options(languages=("fra",))
 
 
-@pytest.fixture(scope="module")
-def recogniser() -> Recognise:
-    made = Recognise({})
-    made.warm()
-    return made
-
-
 @pytest.fixture
 def read(
     tmp_path: Path, recogniser: Recognise, samples: Path

@@ -16,20 +16,7 @@ from docmill.domain.rendering import page_json
 from docmill.domain.words import Word
 from docmill.testing import documents
 from docmill.testing.pictures import encoded
-from docmill_ocr.recognise import Recognise
 from tests.stack.reading import Mill, overlap
-
-
-@pytest.fixture(scope="module")
-def recogniser() -> Recognise:
-    made = Recognise({})
-    made.warm()
-    return made
-
-
-@pytest.fixture
-def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
-    return Mill(tmp_path, recogniser)
 
 
 def placed(words: Sequence[Word], others: Sequence[Word], scale: float = 1.0) -> float:

@@ -10,21 +10,8 @@ from docmill.domain.rejection import (
 from docmill.domain.task import Stage
 from docmill.testing import documents
 from docmill.testing.pictures import encoded
-from docmill_ocr.recognise import Recognise
 from docmill_thumbnailer.stages import Thumbnail
 from tests.stack.reading import Mill, picture_plan
-
-
-@pytest.fixture(scope="module")
-def recogniser() -> Recognise:
-    made = Recognise({})
-    made.warm()
-    return made
-
-
-@pytest.fixture
-def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
-    return Mill(tmp_path, recogniser)
 
 
 def size(path: Path) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 
 import pikepdf
 import pytest
@@ -19,20 +18,7 @@ from docmill.domain.rejection import (
 )
 from docmill.testing import documents
 from docmill.testing.scoring import error_rate
-from docmill_ocr.recognise import Recognise
 from tests.stack.reading import Mill
-
-
-@pytest.fixture(scope="module")
-def recogniser() -> Recognise:
-    made = Recognise({})
-    made.warm()
-    return made
-
-
-@pytest.fixture
-def mill(tmp_path: Path, recogniser: Recognise) -> Mill:
-    return Mill(tmp_path, recogniser)
 
 
 def verdicts(mill: Mill, content: bytes) -> list[tuple[str, str]]:
