@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,11 @@ from tests.stack.template import Shelf, database, template_database
 
 ROOT = Path(__file__).parents[1]
 UNIT = ROOT / "tests" / "unit"
+
+
+def pytest_configure() -> None:
+    """End on SIGTERM as on Ctrl-C: what tests have started is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

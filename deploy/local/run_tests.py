@@ -6,6 +6,7 @@ Runs that overlap share the servers: each holds a shared lock, and who is last t
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,9 +70,11 @@ def _fresh(root: Path) -> Servers:
 def ended(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run the command to its own end and return its exit code, through any number of Ctrl-C.
 
-    A terminal tells the command too: it is left the time to stop what it has started.
+    A terminal tells the command too: it is left the time to stop what it has started. SIGTERM
+    comes to us alone, so it is handed on.
     """
     with subprocess.Popen(command, env=environment) as process:
+        signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
         while True:
             try:
                 return process.wait()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Final, Self
 
@@ -79,6 +79,19 @@ class Load:
             self._http.get(f"/v1/documents/{document}", params={"wait": "1"})
 
 
+class Busy:
+    """A tenant that gives the workers something to do."""
+
+    def __init__(self, client: Caller) -> None:
+        self.client = client
+        self._seeds = count(100_000)  # pages unlike the load's: equal ones would be read once
+
+    def upload(self, pages: int) -> list[str]:
+        """Upload one-page scans, and return the documents' ids."""
+        scans = [dense_page(next(self._seeds), dpi=100, characters=300) for _ in range(pages)]
+        return [self.client.upload(scan) for scan in scans]
+
+
 Told = Callable[[dict[Asked, int]], None]
 _COUNTS: dict[Asked, int] = {}
 
@@ -103,13 +116,23 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
+@contextmanager
+def told_tenant(stack: Stack, name: str) -> Iterator[Caller]:
+    """Make a tenant that has webhooks, and give its client."""
+    with caller(stack, stack.make_tenant(name)) as client, receiving(answering(200)) as receiver:
+        stack.admin("endpoint", "create", name, f"http://127.0.0.1:{receiver.port}/")
+        yield client
+
+
 @pytest.fixture(scope="session")
 def watched(stack: Stack) -> Iterator[Monitoring]:
     """The stack, loaded and watched."""
-    with ExitStack() as opened:
-        tenant = stack.make_tenant("watched")
-        client = opened.enter_context(caller(stack, tenant))
-        receiver = opened.enter_context(receiving(answering(200)))
-        stack.admin("endpoint", "create", "watched", f"http://127.0.0.1:{receiver.port}/")
-        opened.enter_context(Load(client))
-        yield opened.enter_context(monitoring(stack))
+    with told_tenant(stack, "watched") as client, Load(client), monitoring(stack) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="session")
+def busy(stack: Stack) -> Iterator[Busy]:
+    """A second tenant, which waits for nobody."""
+    with told_tenant(stack, "busy") as client:
+        yield Busy(client)

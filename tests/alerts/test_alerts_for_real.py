@@ -9,14 +9,13 @@ import pytest
 from deploy.local.service import NAMES
 from deploy.local.stack import Stack
 from docmill.domain.task import Pool
-from docmill.testing.documents import dense_page
-from tests.alerts.conftest import Told
-from tests.stack.flow import caller
+from tests.alerts.conftest import Busy, Told
 from tests.stack.monitoring import Monitoring
 from tests.stack.promql import Asked, of_containers, of_panels, panels
 from tests.stack.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+PAGES: Final = 24  # work for some seconds
 # About the machine the tests run on, not about what they do.
 MACHINE: Final = {
     "DocmillCpuHigh",
@@ -108,11 +107,12 @@ FAULTS: Final = {
 
 @pytest.mark.parametrize("told", FAULTS)
 def test_a_fault_fires_its_alerts_moves_its_panels_and_resolves(
-    stack: Stack, watched: Monitoring, told: str
+    stack: Stack, watched: Monitoring, busy: Busy, told: str
 ) -> None:
     fault = FAULTS[told]
     until(lambda: calm(watched), within=120, every=0.5)
     assert moved(watched, fault) == dict.fromkeys(fault.moves, False)
+    busy.upload(PAGES)  # what no worker meets opens no breaker
     fault.breaks(stack)
     try:
         until(lambda: fault.alerts <= set(watched.firing()), within=120, every=0.5)
@@ -186,11 +186,9 @@ def at_rest(watched: Monitoring) -> bool:
     return max(waiting, default=FEW) < FEW
 
 
-def test_work_moves_the_panels_that_are_about_it(stack: Stack, watched: Monitoring) -> None:
+def test_work_moves_the_panels_that_are_about_it(watched: Monitoring, busy: Busy) -> None:
     until(lambda: at_rest(watched) and all(peaks(watched).values()), within=180, every=0.5)
     before = peaks(watched)
-    scans = [dense_page(seed, dpi=100, characters=300) for seed in range(60, 84)]
-    with caller(stack, stack.make_tenant("provoking")) as client:
-        client.ended([client.upload(scan, f"{number}.png") for number, scan in enumerate(scans)])
+    busy.client.ended(busy.upload(PAGES))
     after = peaks(watched)
     assert [title for title in MOVES if after[title] <= before[title]] == []

@@ -4,10 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Final
 
+import pytest
+
 PATIENT: Final = """
-import threading
+import signal, threading
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
     print("begun", flush=True)
     threading.Event().wait()
@@ -25,7 +29,18 @@ sys.exit(ended(sys.argv[1:], os.environ))
 """
 
 
-def test_ctrl_c_leaves_the_command_time_to_tidy_up() -> None:
+def by_terminal(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def by_a_supervisor(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+
+
+@pytest.mark.parametrize("told", [by_terminal, by_a_supervisor])
+def test_the_command_is_left_time_to_tidy_up(
+    told: Callable[[subprocess.Popen[str]], None],
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", RUN, sys.executable, "-c", PATIENT],
         stdout=subprocess.PIPE,
@@ -34,6 +49,6 @@ def test_ctrl_c_leaves_the_command_time_to_tidy_up() -> None:
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "begun\n"
-        os.killpg(process.pid, signal.SIGINT)
+        told(process)
         assert process.stdout.read() == "told\ntidied\n"
     assert process.returncode == 3

@@ -97,6 +97,18 @@ def test_what_was_replayed_waits_for_nobody(ledger: Desk, letters: PostgresLette
     assert {row["id"] for row in letters.list(Wanted(replayed=True))} == {first, second}
 
 
+def test_a_rejected_file_is_a_letter_that_waits_for_nobody(
+    ledger: Desk, letters: PostgresLetters
+) -> None:
+    document = ledger.accept().document
+    [claim] = ledger.claims(Pool.VALIDATOR)
+    ledger.ledger.fail(claim, Failure(outcome=Outcome.PERMANENT, code="corrupt_file", detail="why"))
+    ledger.work_off()
+    assert ledger.document(document)["state"] == "rejected"
+    assert [row["id"] for row in letters.list(Wanted())] == [claim.task]
+    assert ledger.dispatch.dead() == []
+
+
 def test_all_that_match_are_replayed_however_many(ledger: Desk) -> None:
     for _ in range(5):
         failed(ledger)

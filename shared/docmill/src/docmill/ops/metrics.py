@@ -219,7 +219,9 @@ FAIRNESS_SPREAD: Final = Gauge(
     ["pool"],
 )
 QUEUE_DEAD: Final = Gauge(
-    "docmill_queue_dead", "Dead tasks that nobody has replayed or put away.", ["stage"]
+    "docmill_queue_dead",
+    "Dead tasks that nobody has replayed or put away, those of rejected files left out.",
+    ["stage"],
 )
 POOL_WORKERS: Final = Gauge("docmill_pool_workers", "Workers seen within 30 s.", ["pool"])
 POOL_SLOTS: Final = Gauge("docmill_pool_slots", "Slots of the workers seen.", ["pool"])

@@ -128,7 +128,7 @@ class PostgresDispatch:
         return self._rows("paused")
 
     def dead(self) -> Sequence[Row]:
-        """Count the dead tasks of each stage."""
+        """Count the dead tasks of each stage that somebody may have to look at."""
         return self._rows("dead")
 
     def expired(self) -> list[Reaped]:

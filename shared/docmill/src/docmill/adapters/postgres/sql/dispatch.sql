@@ -248,9 +248,11 @@ SELECT pool, count(*) AS workers, sum(slots)::integer AS slots FROM worker
  WHERE seen > now() - %(seen)s GROUP BY pool;
 
 -- name: dead
--- Dead letters that nobody has replayed or put away.
-SELECT stage, count(*) AS tasks FROM task t
- WHERE state = 'dead' AND discarded_at IS NULL AND NOT was_replayed(t) GROUP BY stage;
+-- Dead letters that nobody has replayed or put away; a file that was rejected waits for nobody.
+SELECT t.stage, count(*) AS tasks FROM task t LEFT JOIN document d ON d.id = t.document_id
+ WHERE t.state = 'dead' AND t.discarded_at IS NULL AND NOT was_replayed(t)
+   AND d.state IS DISTINCT FROM 'rejected'
+ GROUP BY t.stage;
 
 -- name: depth
 -- How many, and since when the oldest is in that state; a running task since it was queued.
