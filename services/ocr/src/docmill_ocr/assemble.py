@@ -1,7 +1,7 @@
 """The assemble stage: the outputs of the whole document from its pages."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -40,65 +40,77 @@ class Assemble:
     def run(self, job: Job) -> Outcome:
         """Make the text and what else was asked for; pages that failed are left out."""
         assert job.plan is not None  # noqa: S101  # the runtime gives it to every stage but validate
-        plan = Plan.from_json(job.plan)
-        made = [maker(job, plan) for output, maker in _MAKERS if _wanted(job, output)]
+        book = Book(job, Plan.from_json(job.plan))
+        made = [maker(book) for output, maker in _MAKERS if _wanted(job, output)]
         return Outcome(made=made, engine=ENGINE, facts={})
 
 
-Maker = Callable[[Job, Plan], Made]
+@dataclass
+class Book:
+    """The pages of a document as read, one in memory at a time."""
+
+    job: Job
+    plan: Plan
+    _open: PageText | None = None  # the last one: with a single page there is no other
+
+    def has(self, number: int) -> bool:
+        """Whether the page was read; it may have failed."""
+        return number in self.job.pages
+
+    def read(self, number: int) -> PageText:
+        if self._open is None or self._open.number != number:
+            self._open = read_page(self.job.pages[number].read_bytes())
+        return self._open
+
+    def pages(self) -> Iterator[PageText]:
+        return (self.read(page.number) for page in self.plan.pages if self.has(page.number))
+
+    def added(self, number: int) -> PageText:
+        """Return a page with the words that its file does not have already."""
+        page = self.read(number)
+        if page.source is not Source.MIXED:
+            return page
+        return mixed.added(page, mixed.own_words(self.job.original, number))
+
+
+Maker = Callable[[Book], Made]
 
 
 def _wanted(job: Job, output: Output | None) -> bool:
     return output is None or output in job.options.outputs
 
 
-def _read(job: Job, number: int) -> PageText:
-    return read_page(job.pages[number].read_bytes())
+def _text(book: Book) -> Made:
+    return _written(book.job, ArtifactKind.TEXT, "text.txt", TEXT_TYPE, _texts(book))
 
 
-def _pages(job: Job, plan: Plan) -> Iterator[PageText]:
-    return (_read(job, page.number) for page in plan.pages if page.number in job.pages)
-
-
-def _text(job: Job, plan: Plan) -> Made:
-    return _written(job, ArtifactKind.TEXT, "text.txt", TEXT_TYPE, _texts(job, plan))
-
-
-def _texts(job: Job, plan: Plan) -> Iterator[str]:
-    for index, page in enumerate(plan.pages):
+def _texts(book: Book) -> Iterator[str]:
+    for index, page in enumerate(book.plan.pages):
         yield PAGE_BREAK if index else ""
-        yield plain(_read(job, page.number)) if page.number in job.pages else ""
+        yield plain(book.read(page.number)) if book.has(page.number) else ""
 
 
-def _words(job: Job, plan: Plan) -> Made:
-    parts = words_document(_pages(job, plan))
-    return _written(job, ArtifactKind.WORDS, "words.json", JSON_TYPE, parts)
+def _words(book: Book) -> Made:
+    parts = words_document(book.pages())
+    return _written(book.job, ArtifactKind.WORDS, "words.json", JSON_TYPE, parts)
 
 
-def _hocr(job: Job, plan: Plan) -> Made:
-    parts = hocr_document(_pages(job, plan))
-    return _written(job, ArtifactKind.HOCR, "hocr.html", HOCR_TYPE, parts)
+def _hocr(book: Book) -> Made:
+    parts = hocr_document(book.pages())
+    return _written(book.job, ArtifactKind.HOCR, "hocr.html", HOCR_TYPE, parts)
 
 
-def _pdf(job: Job, plan: Plan) -> Made:
-    target = job.scratch / "searchable.pdf"
-    source = _pdf_source(job, plan)
+def _pdf(book: Book) -> Made:
+    target = book.job.scratch / "searchable.pdf"
+    source = _pdf_source(book.job, book.plan)
     read = [
         page.number
-        for page in plan.pages
-        if page.number in job.pages and page.source is not Source.TEXT
+        for page in book.plan.pages
+        if book.has(page.number) and page.source is not Source.TEXT
     ]
-    ours = source != job.original
-    searchable.write(source, read, partial(_added, job), target, archive=ours)
+    ours = source != book.job.original
+    searchable.write(source, read, book.added, target, archive=ours)
     return Made(kind=ArtifactKind.PDF, page=0, path=target, media_type=sniff.PDF)
-
-
-def _added(job: Job, number: int) -> PageText:
-    """Return a page with the words that its file does not have already."""
-    page = _read(job, number)
-    if page.source is not Source.MIXED:
-        return page
-    return mixed.added(page, mixed.own_words(job.original, number))
 
 
 def _pdf_source(job: Job, plan: Plan) -> Path:

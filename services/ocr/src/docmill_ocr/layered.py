@@ -118,13 +118,15 @@ def _evened(runs: Sequence[Word], axis: int) -> Iterator[Word]:
 
 
 def _joined(parts: Sequence[Word]) -> Word:
+    if len(parts) == 1:
+        return parts[0]
     lefts, tops, rights, bottoms = zip(*(part.box for part in parts), strict=True)
     box = min(lefts), min(tops), max(rights), max(bottoms)
     return replace(parts[0], text="".join(part.text for part in parts), box=box)
 
 
 def _spaced(run: Word, following: Word | None, way: tuple[int, int]) -> _Run:
-    shown = replace(run, text=visual(run.text))
+    shown = replace(run, text=visual(run.text)) if right_to_left(run.text) else run
     if following is None:
         return _Run(shown)
     ahead = sum(step * (following.box[at] - run.box[at]) for at, step in enumerate(way)) >= 0

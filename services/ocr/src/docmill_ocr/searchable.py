@@ -31,11 +31,9 @@ def write(
         return
     try:
         with Pdf.open(source) as document:
+            settings = archival.prepared(document) if archive else {}
             _add_layers(document, source, numbers, read, alphabet)
-            if archive:
-                archival.save(document, target)
-            else:
-                document.save(target, deterministic_id=True)
+            document.save(target, **{"deterministic_id": True, **settings})
     except pikepdf.PdfError:
         shutil.copyfile(source, target)
 
