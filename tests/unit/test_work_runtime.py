@@ -265,6 +265,19 @@ def test_the_least_used_goes_first(larder: Larder, shelf: Shelf, tmp_path: Path)
     assert shelf.fetched == ["a", "b", "c"]
 
 
+def test_what_was_stored_from_here_is_not_fetched(
+    larder: Larder, shelf: Shelf, tmp_path: Path
+) -> None:
+    for number in range(2):  # twice is safe
+        (tmp_path / "made").write_bytes(b"aaaa")
+        larder.add("a", tmp_path / "made")
+        assert not (tmp_path / "made").exists()
+        larder.give("a", b"a", tmp_path / str(number))
+        assert (tmp_path / str(number)).read_bytes() == b"aaaa"
+    assert shelf.fetched == []
+    assert len(list((tmp_path / "larder").iterdir())) == 1
+
+
 def test_other_bytes_are_neither_given_nor_kept(larder: Larder, tmp_path: Path) -> None:
     with pytest.raises(WrongBytes):
         larder.give("a", b"z", tmp_path / "given")

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias, TypedDict, cast
@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
 
-from docmill.adapters.s3_direct import DirectPut
+from docmill.adapters.s3_direct import Direct
 from docmill.adapters.s3_error import translated
 from docmill.adapters.s3_reader import CHUNK_BYTES, Reader, Source
 from docmill.adapters.s3_timing import measure
@@ -73,7 +73,7 @@ class Encrypted(TypedDict, total=False):
 def open_blobs(settings: StoreSettings, *, connections: int = 16) -> "S3Blobs":
     """Reach the bucket of the settings, over a client of its own; close it by `close`."""
     client, encrypted = connect(settings, connections=connections), _encrypted(settings)
-    direct = DirectPut(settings, connections=connections, encrypted=encrypted)
+    direct = Direct(settings, connections=connections, encrypted=encrypted)
     return S3Blobs(client, settings.s3_bucket, encrypted=encrypted, direct=direct)
 
 
@@ -94,7 +94,7 @@ class S3Blobs:
         *,
         part_bytes: int = PART_BYTES,
         encrypted: "Encrypted | None" = None,
-        direct: DirectPut | None = None,
+        direct: Direct | None = None,
     ) -> None:
         self._client = client
         self._bucket = bucket
@@ -137,18 +137,16 @@ class S3Blobs:
 
     def fetch(self, key: str, path: Path, check: Callable[[], None] = go_on) -> Stored:
         digest, size = hashlib.sha256(), 0
-        with translated(key), ExitStack() as stack:
-            got = self._client.get_object(Bucket=self._bucket, Key=key)
-            stack.callback(got["Body"].close)
-            # `read` would wait for a whole chunk, which a server that drips never sends
-            raw = cast("HTTPResponse", got["Body"].__enter__())
-            file = stack.enter_context(path.open("wb"))
-            while chunk := raw.read1(CHUNK_BYTES):
-                check()
-                digest.update(chunk)
-                size += file.write(chunk)
-        if size != got["ContentLength"]:
-            raise StoreDown(f"{key}: ended after {size} of {got['ContentLength']} bytes")
+        with translated(key):
+            body, length = self._got(key)
+            with closing(body), path.open("wb") as file:
+                # `read` would wait for a whole chunk, which a server that drips never sends
+                while chunk := body.read1(CHUNK_BYTES):
+                    check()
+                    digest.update(chunk)
+                    size += file.write(chunk)
+        if size != length:
+            raise StoreDown(f"{key}: ended after {size} of {length} bytes")
         return Stored(key=key, size=size, sha256=digest.digest())
 
     def head(self, key: str) -> Stored | None:
@@ -223,6 +221,14 @@ class S3Blobs:
         if got != sent:
             raise StoreDown(f"{key}: other bytes came back than were put")
 
+    def _got(self, key: str) -> tuple[HTTPResponse, int]:
+        """Return an object's body and its length."""
+        direct = self._direct.get(key) if self._direct else None
+        if direct:
+            return direct
+        got = self._client.get_object(Bucket=self._bucket, Key=key)
+        return cast("HTTPResponse", got["Body"].__enter__()), got["ContentLength"]
+
     @contextmanager
     def _present(self) -> Iterator[None]:
         try:
@@ -242,7 +248,7 @@ class S3Blobs:
                 "Content-MD5": checksum,
                 "x-amz-meta-sha256": sha256.hexdigest(),
             }
-            etag = self._direct(key, content, headers)
+            etag = self._direct.put(key, content, headers)
         with translated(key):
             etag = etag or self._client.put_object(
                 Bucket=self._bucket,

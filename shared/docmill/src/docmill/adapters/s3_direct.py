@@ -1,4 +1,4 @@
-"""The PUT of one small object without boto3: the same request at a fraction of the cost.
+"""PUT and GET of one object without boto3: the same requests at a fraction of the cost.
 
 What boto3 does for each call (its models, its rules of endpoints, its hooks, a round trip for
 `Expect`) took more of ingest's processor than all else of an upload.
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.credentials import Credentials
 from botocore.exceptions import ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from urllib3 import HTTPResponse
 
 from docmill.ops import metrics
 from docmill.ops.settings import StoreSettings
@@ -31,8 +32,11 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
-class DirectPut:
-    """Puts objects over kept connections. Safe from any thread."""
+class Direct:
+    """Asks over kept connections. Safe from any thread.
+
+    Where the answer is none or unusual it gives nothing: boto3 then tries anew.
+    """
 
     def __init__(
         self, settings: StoreSettings, *, connections: int, encrypted: "Encrypted"
@@ -51,21 +55,37 @@ class DirectPut:
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # type: ignore[list-item]
         )
 
-    def __call__(self, key: str, content: bytes | bytearray, headers: Mapping[str, str]) -> str:
-        """Return the ETag; empty where the answer was none or unusual: boto3 then tries anew."""
+    def put(self, key: str, content: bytes | bytearray, headers: Mapping[str, str]) -> str:
+        """Return the ETag, or nothing."""
+        answer = self._answer("PUT", key, {**headers, **self._encrypted}, content)
+        return str(answer.headers.get("ETag", "")) if answer else ""
+
+    def get(self, key: str) -> tuple[HTTPResponse, int] | None:
+        """Return the body, which the caller closes, and its length."""
+        answer = self._answer("GET", key, {})
+        return (answer.raw, int(answer.headers["Content-Length"])) if answer else None
+
+    def _answer(
+        self, method: str, key: str, headers: Mapping[str, str], content: bytes | bytearray = b""
+    ) -> AWSResponse | None:
+        """Return an answer that is good; of a GET, its body is not read yet."""
         url = self._base + quote(key, safe="/~")
-        request = AWSRequest("PUT", url, {**headers, **self._encrypted}, data=content)
+        reading = method == "GET"
+        request = AWSRequest(method, url, dict(headers), data=content, stream_output=reading)
         self._signer.add_auth(request)
-        began = time.monotonic()
+        action, began = method.lower(), time.monotonic()
         try:
             answer = self._session.send(request.prepare())
         except (HTTPClientError, ConnectionError):
-            metrics.STORE_ERRORS.labels("put").inc()
-            return ""
-        metrics.STORE_SECONDS.labels("put").observe(time.monotonic() - began)
+            metrics.STORE_ERRORS.labels(action).inc()
+            return None
+        metrics.STORE_SECONDS.labels(action).observe(time.monotonic() - began)
         if answer.status_code >= _SERVER_ERROR:
-            metrics.STORE_ERRORS.labels("put").inc()
-        return str(answer.headers.get("ETag", "")) if answer.status_code == _OK else ""
+            metrics.STORE_ERRORS.labels(action).inc()
+        if answer.status_code == _OK:
+            return answer
+        answer.raw.close()
+        return None
 
     def close(self) -> None:
         """Close the connections."""

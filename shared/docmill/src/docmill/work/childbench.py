@@ -25,7 +25,7 @@ from docmill.work.adopt import Adopted, adopt
 from docmill.work.failure import ChildCrashed, DiskFull
 from docmill.work.folder import Access, ChildFolder
 from docmill.work.grip import Grip
-from docmill.work.larder import Larder, compare
+from docmill.work.larder import Larder
 from docmill.work.process import ChildPlan, ChildProcess, Hello
 from docmill.work.spawner import Spawner
 from docmill.work.stage import Job, Observe, Outcome, observe_nothing
@@ -197,12 +197,10 @@ class ChildBench:
         artifacts = self._shop.ledger.inputs(claim)
         paths = {each.page: inputs / f"page-{each.page}" for each in artifacts}
 
-        def fetch(artifact: Artifact) -> None:
-            stored = self._shop.blobs.fetch(artifact.key, paths[artifact.page], check)
-            compare(artifact.key, stored.sha256, artifact.sha256)
-            self._shop.access.readable(paths[artifact.page])
+        def give(artifact: Artifact) -> None:
+            self._shop.larder.give(artifact.key, artifact.sha256, paths[artifact.page], check)
 
-        list(self._shop.hands.map(fetch, artifacts))
+        list(self._shop.hands.map(give, artifacts))
         return paths
 
     def _stored(self, claim: Claim, outcome: Outcome, check: Callable[[], None]) -> Product:
@@ -255,6 +253,8 @@ class ChildBench:
         )
         self._shop.blobs.put_file(artifact.key, adopted.path, media_type=made.media_type)
         metrics.ARTIFACT_BYTES.labels(made.kind).inc(adopted.size)
+        if claim.stage is Stage.RECOGNISE:  # of this worker `assemble` will want the page
+            self._shop.larder.add(artifact.key, adopted.path)
         return artifact
 
 
