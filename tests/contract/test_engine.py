@@ -10,6 +10,7 @@ from docmill.adapters.image import Pixels
 from docmill.domain.rejection import UnknownLanguage
 from docmill.domain.words import Word
 from docmill.testing import documents, writing
+from docmill.testing.pictures import Sheet, printed
 from docmill_ocr import tessdata, tesserocr_engine, tsv
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.pytesseract_engine import PytesseractEngine
@@ -35,6 +36,12 @@ class RecogniserContract:
     def test_it_reads_the_words_in_order(self, engine: Recogniser, page: Pixels) -> None:
         read = texts(engine.recognise(page, ENGLISH, 200))
         assert SequenceMatcher(None, read, TEXT, autojunk=False).ratio() > 0.98
+
+    def test_one_block_is_read_the_same_where_it_is_one(self, engine: Recogniser) -> None:
+        lines = np.asarray(printed([documents.dense_text(1, 500)], Sheet(dpi=200, points=10.5)))
+        block = engine.recognise(lines, ENGLISH, 200, one_block=True)
+        assert texts(block) == texts(engine.recognise(lines, ENGLISH, 200))
+        assert {word.block for word in block} == {0}
 
     def test_boxes_lie_around_the_ink(self, engine: Recogniser, page: Pixels) -> None:
         words = engine.recognise(page, ENGLISH, 200)

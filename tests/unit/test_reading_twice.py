@@ -9,6 +9,7 @@ import pytest
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Doubt, Strategy, Word
 from docmill.testing import documents
+from docmill.testing.pictures import Sheet, printed
 from docmill_ocr.auto import AutoReader
 from docmill_ocr.page_image import View
 from docmill_ocr.reading import Reader, Reading
@@ -26,12 +27,16 @@ class ScriptedEngine:
     told: str = ""
     languages: tuple[str, ...] = ("ara", "eng", "heb")
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    blocks: list[bool] = field(default_factory=list)
 
     def warm(self, languages: Sequence[str]) -> None:
         """Need nothing."""
 
-    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+    def recognise(
+        self, pixels: Pixels, languages: Sequence[str], dpi: int, *, one_block: bool = False
+    ) -> list[Word]:
         self.asked.append(tuple(languages))
+        self.blocks.append(one_block)
         box = (10.0, 10.0, 400.0, 60.0)
         return [Word(f"{self.name}-reads-this", box, self.sure[tuple(languages)], 0, 0, 0)]
 
@@ -54,6 +59,15 @@ def first(sure: float) -> ScriptedEngine:
 
 def kept(reading: Reading) -> list[tuple[Strategy, str]]:
     return [(look.strategy, look.engine) for look in reading.looks if look.kept]
+
+
+# ── another layout ───────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(("sure", "looks"), [(SURE, [True]), (UNSURE, [True, False])])
+def test_a_doubtful_block_is_read_again_as_any_page(sure: float, looks: list[bool]) -> None:
+    pixels = np.asarray(printed([documents.dense_text(1, 500)], Sheet(dpi=200, points=10.5)))
+    engine = first(sure)
+    Reader(engine, ("eng",)).read(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
+    assert engine.blocks == looks
 
 
 # ── a second engine ──────────────────────────────────────────────────────────────────────────────

@@ -24,11 +24,14 @@ class Recogniser(Protocol):
     def warm(self, languages: Sequence[str]) -> None:
         """Load what `recognise` needs for these languages; twice is safe."""
 
-    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+    def recognise(
+        self, pixels: Pixels, languages: Sequence[str], dpi: int, *, one_block: bool = False
+    ) -> list[Word]:
         """Return the words of a grayscale picture in reading order, boxes in its pixels.
 
-        `dpi` is 0 when unknown. A picture without text gives no words. The same picture gives the
-        same words, whatever was read before. Raise UnknownLanguage.
+        `dpi` is 0 when unknown; `one_block` says that the picture is lines under one another, among
+        which nothing else need be looked for. A picture without text gives no words. The same
+        picture gives the same words, whatever was read before. Raise UnknownLanguage.
         """
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
-from docmill_ocr import measure, prepare, script
+from docmill_ocr import layout, measure, prepare, script
 from docmill_ocr.page_image import View
 
 Part = tuple[slice, slice]
@@ -31,6 +31,7 @@ class Prepared:
     steps: tuple[Step, ...] = ()
     skew: float = 0.0  # degrees by which the lines fell to the right
     ink: float = 0.0  # share of the page
+    one_block: bool = False  # lines under one another and nothing else
 
     @classmethod
     def of(cls, view: View, small: Pixels, languages: Sequence[str] = ()) -> Self:
@@ -44,9 +45,13 @@ class Prepared:
         page = page.after(Step.EVENED, prepare.evened(view, background))
         where = measure.busiest(view.pixels, marks)
         page = page.filtered(where)
-        heights = measure.letter_heights(page.view.pixels[where])
-        page = page.enlarged(heights[1]) if script.dense(languages) else page.sized(*heights)
-        return page.leveled(prepare.skew(marks))
+        low, usual = measure.letter_heights(page.view.pixels[where])
+        skew = prepare.skew(marks)
+        if script.dense(languages):
+            return page.enlarged(usual).leveled(skew)
+        scale = marks.shape[1] / view.pixels.shape[1]
+        one_block = not skew and layout.one_block(marks, usual * scale)
+        return replace(page.sized(low, usual).leveled(skew), one_block=one_block)
 
     def after(self, step: Step, view: View) -> Self:
         """Return the page after a step, the same page where the step did nothing."""

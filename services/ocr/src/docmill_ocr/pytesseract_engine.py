@@ -34,14 +34,19 @@ class PytesseractEngine:
     def warm(self, languages: Sequence[str]) -> None:
         tessdata.joined(languages, self.languages)  # a program keeps nothing warm
 
-    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+    def recognise(
+        self, pixels: Pixels, languages: Sequence[str], dpi: int, *, one_block: bool = False
+    ) -> list[Word]:
         lang = tessdata.joined(languages, self.languages)
         if min(pixels.shape) < SMALLEST:
             return []
         picture = Image.fromarray(pixels)
         return tsv.words(
             pytesseract.image_to_data(
-                picture, lang=lang, config=self._options(3, dpi), output_type=Output.STRING
+                picture,
+                lang=lang,
+                config=self._options(6 if one_block else 3, dpi),
+                output_type=Output.STRING,
             )
         )
 

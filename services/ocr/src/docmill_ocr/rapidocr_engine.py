@@ -71,7 +71,14 @@ class RapidocrEngine:
         if self._loaded is None:
             self._loaded = _opened()
 
-    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:  # noqa: ARG002 - it looks at letters of any size
+    def recognise(
+        self,
+        pixels: Pixels,
+        languages: Sequence[str],
+        dpi: int,  # noqa: ARG002 - it looks at letters of any size
+        *,
+        one_block: bool = False,  # noqa: ARG002 - it looks for text everywhere
+    ) -> list[Word]:
         self.warm(languages)
         if min(pixels.shape) < SMALLEST:
             return []

@@ -94,8 +94,15 @@ class Reader:
         return first
 
     def _look(self, page: Prepared) -> Reading:
-        words = self.engine.recognise(page.view.pixels, self.languages, page.view.dpi)
+        view = page.view
+        words = self.engine.recognise(
+            view.pixels, self.languages, view.dpi, one_block=page.one_block
+        )
         return Reading(page=page, words=words, engine=self._name(self.engine))
+
+    def _look_again(self, page: Prepared) -> Reading:
+        """Take nothing for granted: the engine looks for columns and pictures itself."""
+        return self._look(replace(page, one_block=False))
 
     def _name(self, engine: Recogniser) -> str:
         return f"{engine.name} {'+'.join(self.languages)}"
@@ -117,19 +124,19 @@ class Reader:
             page = tried.page.after(Step.TURNED, prepare.turned(tried.view, turn))
             small = prepare.preview(page.view.pixels)
             marks = prepare.ink(small, prepare.paper(small))
-            again = self._look(page.leveled(prepare.skew(marks)))
+            again = self._look_again(page.leveled(prepare.skew(marks)))
             rotation = (tried.rotation + turn) % 360
             yield replace(again, rotation=rotation, strategy=Strategy.TURNED)
 
     def _untouched(self, view: View, tried: Reading) -> Iterator[Reading]:
-        if tried.page.steps and not tried.rotation:
-            again = self._look(Prepared(view=view, ink=tried.page.ink))
+        if (tried.page.steps or tried.page.one_block) and not tried.rotation:
+            again = self._look_again(Prepared(view=view, ink=tried.page.ink))
             yield replace(again, strategy=Strategy.UNTOUCHED)
 
     def _large(self, tried: Reading) -> Iterator[Reading]:
         if tried.height < _SMALL_LETTERS and tried.view.pixels.size <= LARGEST_ENLARGED:
             page = tried.page.after(Step.ENLARGED, prepare.resized(tried.view, 2.0))
-            again = self._look(page)
+            again = self._look_again(page)
             yield replace(again, rotation=tried.rotation, strategy=Strategy.ENLARGED)
 
     def _elsewhere(self, tried: Reading) -> Iterator[Reading]:

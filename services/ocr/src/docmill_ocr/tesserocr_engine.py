@@ -43,10 +43,13 @@ class TesserocrEngine:
     def warm(self, languages: Sequence[str]) -> None:
         self._api(tessdata.joined(languages, self.languages), tesserocr.PSM.AUTO)
 
-    def recognise(self, pixels: Pixels, languages: Sequence[str], dpi: int) -> list[Word]:
+    def recognise(
+        self, pixels: Pixels, languages: Sequence[str], dpi: int, *, one_block: bool = False
+    ) -> list[Word]:
         api = self._api(tessdata.joined(languages, self.languages), tesserocr.PSM.AUTO)
         if min(pixels.shape) < SMALLEST:
             return []
+        api.SetPageSegMode(tesserocr.PSM.SINGLE_BLOCK if one_block else tesserocr.PSM.AUTO)
         _show(api, pixels, dpi)
         try:
             if not api.Recognize():
