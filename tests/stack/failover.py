@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, LiteralString
 
@@ -89,10 +90,13 @@ def _synchronise(primary: Postgres) -> None:
 def _kill(primary: Postgres) -> None:
     """End the postmaster and its backends, which might still commit, as one power cut."""
     first = psutil.Process(primary.process.pid)
-    every = [first, *first.children(recursive=True)]
+    first.suspend()  # from now on it starts no other
+    every = [*first.children(recursive=True), first]
     for process in every:
-        process.suspend()  # none acts on another's end
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()  # none acts on another's end
     for process in every:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(every, timeout=10)
     primary.kill()
