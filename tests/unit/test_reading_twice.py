@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from docmill.adapters.image import Pixels
-from docmill.domain.words import Doubt, Strategy, Word
+from docmill.domain.words import Doubt, Step, Strategy, Word
 from docmill.testing import documents
+from docmill.testing.degradation import blurred, grainy
 from docmill.testing.pictures import Sheet, printed
 from docmill_ocr.auto import AutoReader
 from docmill_ocr.page_image import View
@@ -68,6 +70,15 @@ def test_a_doubtful_block_is_read_again_as_any_page(sure: float, looks: list[boo
     engine = first(sure)
     Reader(engine, ("eng",)).read(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
     assert engine.blocks == looks
+
+
+def test_grain_is_not_read_as_it_is_however_badly_the_page_reads() -> None:
+    page = np.asarray(documents.page_image(count=1).convert("L"))
+    pixels = grainy(blurred(page, default_rng(1)), default_rng(1))
+    engine = first(UNSURE)
+    reading = Reader(engine, ("eng",)).read(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
+    assert Step.SMOOTHED in reading.page.steps
+    assert [look.strategy for look in reading.looks] == [Strategy.PLAIN]
 
 
 # ── a second engine ──────────────────────────────────────────────────────────────────────────────

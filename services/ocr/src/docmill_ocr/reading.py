@@ -129,12 +129,16 @@ class Reader:
             yield replace(again, rotation=rotation, strategy=Strategy.TURNED)
 
     def _untouched(self, view: View, tried: Reading) -> Iterator[Reading]:
-        if (tried.page.steps or tried.page.one_block) and not tried.rotation:
+        steps = tried.page.steps
+        if tried.rotation or Step.SMOOTHED in steps:
+            return  # grain as it is costs a minute: the engine takes it for letters
+        if steps or tried.page.one_block:
             again = self._look_again(Prepared(view=view, ink=tried.page.ink))
             yield replace(again, strategy=Strategy.UNTOUCHED)
 
     def _large(self, tried: Reading) -> Iterator[Reading]:
-        if tried.height < _SMALL_LETTERS and tried.view.pixels.size <= LARGEST_ENLARGED:
+        small = tried.height < _SMALL_LETTERS and Step.SHRUNK not in tried.page.steps
+        if small and tried.view.pixels.size <= LARGEST_ENLARGED:
             page = tried.page.after(Step.ENLARGED, prepare.resized(tried.view, 2.0))
             again = self._look_again(page)
             yield replace(again, rotation=tried.rotation, strategy=Strategy.ENLARGED)
