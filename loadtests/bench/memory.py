@@ -76,7 +76,7 @@ def _watched(stack: Stack, client: Caller, count: int, scratch: Path) -> dict[st
 
     def ended() -> bool:
         found = client.get(document)
-        pages = float(found["progress"]["done"]) if found.get("progress") else 0.0
+        pages = float(found["pages"]["done"])
         series.append((time.monotonic() - began, pages, *_memory(stack), _files(scratch)))
         return found["state"] in END
 
