@@ -110,8 +110,8 @@ def test_a_fault_fires_its_alerts_moves_its_panels_and_resolves(
     stack: Stack, watched: Monitoring, busy: Busy, told: str
 ) -> None:
     fault = FAULTS[told]
-    until(lambda: calm(watched), within=120, every=0.5)
-    assert moved(watched, fault) == dict.fromkeys(fault.moves, False)
+    # The first scrapes may be yet to come, and what another fault left to die away.
+    until(lambda: calm(watched) and not any(moved(watched, fault).values()), within=120, every=0.5)
     busy.upload(PAGES)  # what no worker meets opens no breaker
     fault.breaks(stack)
     try:
@@ -190,5 +190,9 @@ def test_work_moves_the_panels_that_are_about_it(watched: Monitoring, busy: Busy
     until(lambda: at_rest(watched) and all(peaks(watched).values()), within=180, every=0.5)
     before = peaks(watched)
     busy.client.ended(busy.upload(PAGES))
-    after = peaks(watched)
-    assert [title for title in MOVES if after[title] <= before[title]] == []
+
+    def still() -> list[str]:
+        after = peaks(watched)
+        return [title for title in MOVES if after[title] <= before[title]]
+
+    until(lambda: not still(), within=15, every=0.5)  # the last webhooks may not be scraped yet
