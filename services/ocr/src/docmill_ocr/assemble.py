@@ -1,7 +1,7 @@
 """The assemble stage: the outputs of the whole document from its pages."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome
 from docmill_ocr import mixed, searchable
 
-ENGINE: Final = "docmill assemble 2"  # raised when the same pages would give other bytes
+ENGINE: Final = "docmill assemble 3"  # raised when the same pages would give other bytes
 
 
 class Assemble:
@@ -51,7 +51,8 @@ class Book:
 
     job: Job
     plan: Plan
-    _open: PageText | None = None  # the last one: with a single page there is no other
+    # The last one: with a single page there is no other.
+    _open: PageText | None = field(default=None, init=False)
 
     def has(self, number: int) -> bool:
         """Whether the page was read; it may have failed."""
