@@ -27,6 +27,11 @@ FLOORS: Final[Mapping[Callable[[int], bytes], float]] = {
     corpus.few_lines: 1.6,
     corpus.scan: 1.7,
 }
+PAGES: Final[Mapping[Callable[[int], bytes], int]] = {  # docmill reads for a minute on two cores
+    corpus.dense: 130,
+    corpus.few_lines: 450,
+    corpus.scan: 120,
+}
 BARE: Final = "bare tesserocr, one process a core"
 BARE_FLOOR: Final = 0.95
 PRINTED: Final = "hocr,pdf"  # what the program is asked for; text is always made
@@ -43,7 +48,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
         keys = [stack.make_tenant(f"load-{number}", "standard") for number in range(TENANTS)]
         lift_quota(stack)
         for name, kind in corpus.KINDS.items():
-            count = size.of(quick=8, full=80 if kind is not corpus.few_lines else 200)
+            count = size.of(quick=8, full=PAGES[kind])
             paths = corpus.write(Path(folder), kind, count)
             docmill(stack, keys, paths[: 2 * cores()])
             rounds = size.rounds(quick=1, full=5)

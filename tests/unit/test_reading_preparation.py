@@ -45,7 +45,50 @@ def test_a_flaw_is_told_from_the_pixels_and_mended(kind: str, number: int) -> No
 @pytest.mark.parametrize("kind", ["clean", "jpeg"])
 def test_a_page_without_a_flaw_that_can_be_mended_is_left_as_it_is(kind: str, number: int) -> None:
     page = view(kind, number)
-    assert prepared(page).view is page
+    made = prepared(page)
+    assert made.steps == ()
+    assert np.shares_memory(made.view.pixels, page.pixels)
+
+
+def drawn(*marks: tuple[int, int], gray: int = 20) -> View:
+    """A page of white paper with a mark around each place, given by row and column."""
+    pixels = np.full((900, 700), 245, np.uint8)
+    for row, column in marks:
+        pixels[row - 5 : row + 5, column - 5 : column + 5] = gray
+    return View(pixels=pixels, to_page=np.array([[0.5, 0, 10], [0, 0.5, 20]]), dpi=200)
+
+
+def test_the_empty_edges_of_a_page_are_cut_off_with_a_margin_left() -> None:
+    made = prepare.trimmed(drawn((200, 100), (300, 400)))
+    assert made.pixels.shape == (100 + 10 + 64, 300 + 10 + 64)
+    assert made.to_page @ (0, 0, 1) == pytest.approx((10 + (95 - 32) / 2, 20 + (195 - 32) / 2))
+    assert np.array_equal(prepare.trimmed(made).pixels, made.pixels)
+
+
+@pytest.mark.parametrize("place", [(5, 350), (895, 350), (450, 5), (450, 695)])
+@pytest.mark.parametrize("gray", [20, 200])
+def test_no_mark_is_cut_off_however_faint_or_near_the_edge(
+    place: tuple[int, int], gray: int
+) -> None:
+    page = drawn((450, 350), place, gray=gray)
+    made = prepare.trimmed(page)
+    assert made.pixels.size < page.pixels.size
+    assert np.count_nonzero(made.pixels == gray) == 2 * 10 * 10
+
+
+def test_a_page_without_a_mark_is_not_cut() -> None:
+    page = drawn()
+    assert prepare.trimmed(page) is page
+
+
+def test_only_a_page_of_even_lines_is_cut() -> None:
+    page = view("clean", 2)
+    made = prepared(page)
+    assert made.one_block
+    assert made.view.pixels.size < page.pixels.size
+    beside = page.pixels.copy()
+    beside[400:900, 1560:1580] = 0  # a bar beside the lines
+    assert prepared(page.showing(beside)).view.pixels.shape == page.pixels.shape
 
 
 def fine() -> View:
@@ -67,16 +110,22 @@ def test_letters_of_dense_scripts_keep_their_pixels(languages: list[str]) -> Non
     assert prepared(page, languages).view is page
 
 
-def test_places_on_a_shrunk_page_are_places_on_the_page() -> None:
-    page = fine()
+def ink(page: View) -> list[float]:
+    """Return the left, top, right and bottom end of the page's ink, as places on the page."""
+    rows, columns = np.nonzero(page.pixels < 128)
+    corners = np.array([(columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)])
+    return list((corners @ page.to_page[:, :2].T + page.to_page[:, 2]).ravel())
+
+
+@pytest.mark.parametrize("page", [fine(), view("low dpi", 0)], ids=["shrunk", "enlarged"])
+def test_places_on_a_page_of_another_size_are_places_on_the_page(page: View) -> None:
     made = prepared(page).view
-    corner = made.to_page @ (made.pixels.shape[1], made.pixels.shape[0], 1)
-    assert corner == pytest.approx((page.pixels.shape[1], page.pixels.shape[0]))
+    assert made.pixels.shape != page.pixels.shape
+    assert ink(made) == pytest.approx(ink(page), abs=2)
 
 
-@pytest.mark.parametrize("kind", ["skew", "low dpi"])
-def test_places_on_a_mended_page_are_places_on_the_page(kind: str) -> None:
-    page = view(kind, 0)
+def test_places_on_a_leveled_page_are_places_on_the_page() -> None:
+    page = view("skew", 0)
     made = prepared(page).view
     height, width = made.pixels.shape
     middle = made.to_page @ (width / 2, height / 2, 1)

@@ -9,7 +9,7 @@ from cv2.typing import MatLike
 
 from docmill.adapters.image import Pixels
 
-SAMPLE: Final = 1024  # pixels of the side of the square that a page is judged by
+SAMPLE: Final = 768  # pixels of the side of the square that a page is judged by
 _GRAINY: Final = 8.0  # gray levels of noise; scans have 0 to 4
 _SPECKLED: Final = 0.006  # share of single pixels unlike all around them; scans have 0.001
 _SPECK: Final = 40  # gray levels between such a pixel and what is nearest to it

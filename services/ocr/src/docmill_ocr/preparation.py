@@ -18,7 +18,7 @@ _SMALL: Final = 9.0  # pixels of a letter's height; smaller ones are enlarged
 _READABLE: Final = 16.0  # what they are enlarged to
 _MOST_ENLARGED: Final = 3.0
 _LARGE: Final = 18.0  # pixels; the smaller letters of a page at 300 dpi have 18 to 24
-_ENOUGH: Final = 13.0  # what they are shrunk to; a page at 200 dpi has 13 to 16
+_ENOUGH: Final = 12.0  # what they are shrunk to; a page at 200 dpi has 13 to 16
 _MOST_SHRUNK: Final = 0.5
 LARGEST_ENLARGED: Final = 6_000_000  # pixels before; memory grows with the square
 
@@ -50,8 +50,9 @@ class Prepared:
         if script.dense(languages):
             return page.enlarged(usual).leveled(skew)
         scale = marks.shape[1] / view.pixels.shape[1]
-        one_block = not skew and layout.one_block(marks, usual * scale)
-        return replace(page.sized(low, usual).leveled(skew), one_block=one_block)
+        if not skew and layout.one_block(marks, usual * scale):
+            page = replace(page, view=prepare.trimmed(page.view), one_block=True)
+        return page.sized(low, usual).leveled(skew)
 
     def after(self, step: Step, view: View) -> Self:
         """Return the page after a step, the same page where the step did nothing."""
