@@ -5,17 +5,36 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from PIL import Image
+
 from docmill.testing.documents import dense_page, dense_text
-from docmill.testing.pictures import Sheet, encoded, printed, scanned
+from docmill.testing.pictures import A4_INCHES, Sheet, encoded, printed, scanned
 from docmill.work.settings import cores
 
 DENSE: Final = 2400  # characters of a full page
+PARTS: Final = range(0, 1200, 400)  # where the paragraphs of a column begin in its text
 FEW: Final = 500  # of one with some seven lines
 
 
 def dense(seed: int) -> bytes:
     """A full A4 page at 200 dpi."""
     return dense_page(seed, 200, DENSE)
+
+
+def columns(seed: int) -> bytes:
+    """A full A4 page at 200 dpi as a magazine sets it: two columns, paragraphs, curly quotes."""
+    half = Sheet(points=9.5, margin_inches=0.4, inches=(A4_INCHES[0] / 2, A4_INCHES[1]))
+    page = Image.new("L", Sheet().size, 255)
+    for place in range(2):
+        texts = [_told(dense_text(2 * seed + place, DENSE)[part : part + 380]) for part in PARTS]
+        page.paste(printed(texts, half), (place * half.size[0], 0))
+    return encoded(page, "PNG", dpi=(200, 200))
+
+
+def _told(text: str) -> str:
+    """Set the text between the quotes and dashes of printed books."""
+    first, _, rest = text.partition(" ")
+    return f"\u201c{first} \u2014 {rest}\u201d"
 
 
 def few_lines(seed: int) -> bytes:
@@ -31,6 +50,7 @@ def scan(seed: int) -> bytes:
 
 KINDS: Final[Mapping[str, Callable[[int], bytes]]] = {
     "dense A4 pages, 200 dpi": dense,
+    "A4 pages of two columns, 200 dpi": columns,
     "pages of 5 to 10 lines, 200 dpi": few_lines,
     "scans, 300 dpi": scan,
 }

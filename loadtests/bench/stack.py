@@ -24,11 +24,13 @@ from tests.stack.whole import whole_stack
 TENANTS: Final = 3
 FLOORS: Final[Mapping[Callable[[int], bytes], float]] = {
     corpus.dense: 1.35,
+    corpus.columns: 1.35,
     corpus.few_lines: 1.6,
     corpus.scan: 1.7,
 }
 PAGES: Final[Mapping[Callable[[int], bytes], int]] = {  # docmill reads for a minute on two cores
     corpus.dense: 130,
+    corpus.columns: 130,
     corpus.few_lines: 450,
     corpus.scan: 120,
 }

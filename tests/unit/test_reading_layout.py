@@ -70,6 +70,11 @@ def heading(draw: ImageDraw.ImageDraw, image: Image.Image) -> None:
     draw.text((160, below(image) + 150), "HEADING", font=font(30, 200), fill=20)
 
 
+def small_print(draw: ImageDraw.ImageDraw, image: Image.Image) -> None:
+    text = "the small print of a contract that few have read before they signed it"
+    draw.text((160, below(image) + 20), text, font=font(5, 200), fill=20)
+
+
 def rule(draw: ImageDraw.ImageDraw, image: Image.Image) -> None:
     at = below(image) + 25
     draw.line((160, at, 1400, at), fill=20, width=5)
@@ -84,7 +89,7 @@ def picture(draw: ImageDraw.ImageDraw, image: Image.Image) -> None:
     draw.rectangle((300, top, 1200, top + 400), fill=90)
 
 
-@pytest.mark.parametrize("draw", [beside, heading, rule, dust, picture])
+@pytest.mark.parametrize("draw", [beside, heading, small_print, rule, dust, picture])
 def test_a_page_with_something_else_is_not(
     draw: Callable[[ImageDraw.ImageDraw, Image.Image], None],
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from docmill.domain.words import Step
 from docmill.testing.degradation import DEGRADATIONS, clean
+from docmill.testing.documents import dense_text
+from docmill.testing.pictures import Sheet, printed
 from docmill.testing.specimen import Part, specimen
 from docmill_ocr import prepare
 from docmill_ocr.page_image import View
@@ -102,6 +104,18 @@ def test_letters_finer_than_reading_needs_are_shrunk_to_what_it_needs() -> None:
     made = prepared(fine(), ["eng", "fra"])
     assert made.steps == (Step.SHRUNK,)
     assert 180 <= made.view.dpi <= 260
+
+
+def test_large_letters_do_not_shrink_the_small_print_of_the_same_page() -> None:
+    poster = printed(["A GRAND SUMMER SALE " * 4], Sheet(dpi=200, points=44))
+    notes = Sheet(dpi=200, points=7, inches=(8.27, 2.5))
+    poster.paste(printed([dense_text(5, 300)], notes), (0, 1800))
+    pixels = np.asarray(poster)
+    made = prepared(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
+    assert Step.SHRUNK not in made.steps
+    pixels = np.asarray(printed(["A GRAND SUMMER SALE " * 4], Sheet(dpi=200, points=44)))
+    alone = prepared(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
+    assert Step.SHRUNK in alone.steps
 
 
 @pytest.mark.parametrize("languages", [["chi_sim"], ["eng", "ara"]])

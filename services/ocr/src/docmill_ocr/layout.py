@@ -14,6 +14,8 @@ _MOST_MARKS: Final = 500  # a full page has two or three to a line
 _DOT: Final = (4, 2)  # width and height of what may belong to a letter
 _NEAR: Final = 4  # pixels between a dot and its line
 _TALL: Final = 2.5  # usual heights of a line
+_LOW: Final = 0.6  # of a line's usual height; smaller print needs finer pixels
+_LONG: Final = 8.0  # usual heights that a line of smaller print is wide at least
 _PITCH: Final = 1.6  # usual distances between two lines
 _FULL: Final = 0.75  # share of ink that no line of letters has
 _WIDE: Final = 20  # pixels of what is judged by its share of ink
@@ -68,8 +70,10 @@ def _side_by_side(lines: Boxes) -> bool:
 
 def _even(lines: Boxes) -> bool:
     """Whether lines are of much the same height and distance; a picture or a new part is not."""
-    height = lines[:, 3] - lines[:, 1]
-    if np.any(height > _TALL * np.median(height)):
+    height, width = lines[:, 3] - lines[:, 1], lines[:, 2] - lines[:, 0]
+    usual = np.median(height)
+    small = (height < _LOW * usual) & (width > _LONG * usual)
+    if np.any(small | (height > _TALL * usual)):
         return False
     pitch = np.diff(np.sort(lines[:, 1] + lines[:, 3]))
     return len(pitch) == 0 or bool(np.all(pitch <= _PITCH * np.median(pitch)))

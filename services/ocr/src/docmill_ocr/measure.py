@@ -91,7 +91,7 @@ def letter_heights(pixels: Pixels) -> tuple[float, float]:
     """Return a low and the usual height of letters in pixels, zeros where there are too few.
 
     Heights are weighted by themselves, for specks outnumber letters; the low one is where the
-    smallest fifth ends.
+    smallest tenth ends.
     """
     _, marks = cv2.threshold(pixels, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     # The algorithm that costs half of OpenCV's default.
@@ -106,5 +106,5 @@ def letter_heights(pixels: Pixels) -> tuple[float, float]:
     sizes = np.sort(height[letters]).astype(float)
     if sizes.size < _FEW:
         return 0.0, 0.0
-    low, usual = np.searchsorted(sizes.cumsum(), (sizes.sum() / 5, sizes.sum() / 2))
+    low, usual = np.searchsorted(sizes.cumsum(), (sizes.sum() / 10, sizes.sum() / 2))
     return float(sizes[low]), float(sizes[usual])

@@ -52,6 +52,8 @@ class Prepared:
         scale = marks.shape[1] / view.pixels.shape[1]
         if not skew and layout.one_block(marks, usual * scale):
             page = replace(page, view=prepare.trimmed(page.view), one_block=True)
+        elif low >= _LARGE:  # in that square; what is printed smaller elsewhere must stay readable
+            low, _ = measure.letter_heights(page.view.pixels)
         return page.sized(low, usual).leveled(skew)
 
     def after(self, step: Step, view: View) -> Self:
