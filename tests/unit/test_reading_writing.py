@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from docmill.domain.words import Word
-from docmill.domain.writing import line_text, right_to_left
+from docmill.domain.writing import has_leftward, line_text, right_to_left
 from docmill_ocr import script
 from docmill_ocr.layered import visual
 
@@ -60,6 +60,28 @@ def test_what_a_file_has_apart_stays_apart() -> None:
 )
 def test_the_first_letter_tells_the_direction(text: str, left: bool) -> None:
     assert right_to_left(text) is left
+
+
+@pytest.mark.parametrize(
+    ("text", "some"),
+    [
+        ("“one”", False),
+        ("€5–6", False),
+        ("ﬁne", False),  # after the Hebrew and among the Arabic ligatures
+        ("•", False),
+        ("图书", False),
+        ("हिन्दी", False),
+        ("", False),
+        ("ב-2024", True),
+        ("one-שלום", True),
+        ("ﻻ", True),
+        ("٢٠٢٤", True),  # digits, in the order of Arabic words
+    ],
+)
+def test_a_letter_of_another_direction_is_told_from_signs_beyond_latin(
+    text: str, some: bool
+) -> None:
+    assert has_leftward(text) is some
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ import tesserocr
 from docmill.adapters.image import Pixels
 from docmill.adapters.pdf_text import cleaned
 from docmill.domain.words import Word
+from docmill.domain.writing import has_leftward
 from docmill_ocr import tessdata, tsv
 from docmill_ocr.engine import SMALLEST, SURE
 
 _KEPT: Final = 3  # sets of languages, of 10 to 40 MB each
 _RIL: Final = tesserocr.RIL
 _GROUPS: Final = (_RIL.BLOCK, _RIL.PARA, _RIL.TEXTLINE)
-_LEFTWARD: Final = "\u0590"  # no script before it, Latin, Greek and Cyrillic among them, runs left
 
 
 class TesserocrEngine:
@@ -105,7 +105,7 @@ def found(api: Any) -> list[Word]:
     The iterator spells words that run to the left backwards.
     """
     words = list(_words(api.GetIterator()))
-    leftward = any(max(word.text) >= _LEFTWARD for word in words)
+    leftward = any(has_leftward(word.text) for word in words)
     return tsv.words(api.GetTSVText(0)) if leftward else words
 
 
