@@ -146,7 +146,7 @@ def test_a_page_looked_at_once_is_written_as_the_release_before_reads_it() -> No
 def test_words_come_with_their_geometry() -> None:
     made = json.loads("".join(rendering.words_document([page_of(WORDS)])))
     page = made["pages"][0]
-    assert (page["width"], page["unit"], page["confidence"]) == (600, "px", 87.2)
+    assert (page["width"], page["unit"], page["confidence"]) == (600, "px", 86.6)
     assert page["words"][2] == {
         "text": "three",
         "box": [10.0, 50.0, 30.0, 70.0],

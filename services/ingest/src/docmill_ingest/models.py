@@ -235,7 +235,9 @@ class PageBody(BaseModel):
     script: str | None = Field(
         description="The script told from the page's looks, where `auto` was among its languages."
     )
-    confidence: float | None
+    confidence: float | None = Field(
+        description="The mean over characters, from 0 to 100; null without any."
+    )
     looks: list[LookBody] = Field(
         description="The recognitions of the page, in turn; none where one sure look at the page as"
         " it is was all, or where no OCR was needed."

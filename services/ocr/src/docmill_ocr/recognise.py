@@ -54,7 +54,7 @@ class Recognise:
         path.write_bytes(page_json(page))
         made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type=JSON_TYPE)
         engine = f"{self.engine} {'+'.join(job.options.languages)}"
-        return Outcome(made=[made], engine=engine, facts=_facts(page, reading))
+        return Outcome(made=[made], engine=engine, facts=_facts(reading))
 
     def _read(self, view: View, languages: Sequence[str]) -> Reading:
         if ANY_LANGUAGE not in languages:
@@ -87,14 +87,14 @@ def _page_text(number: int, image: PageImage, reading: Reading) -> PageText:
     )
 
 
-def _facts(page: PageText, reading: Reading) -> dict[str, object]:
-    confidence = page.confidence
+def _facts(reading: Reading) -> dict[str, object]:
+    """Tell of what was recognised; words that the file itself has are no merit of the engine."""
     return {
-        "confidence": None if confidence is None else round(confidence, 1),
-        "words": len(page.words),
-        "rotation": page.rotation,
+        "confidence": round(reading.confidence, 1) if reading.words else None,
+        "words": len(reading.words),
+        "rotation": reading.rotation,
         "skew": round(reading.page.skew, 1),
         "strategy": reading.strategy,
-        "engine": page.engine,
-        **({"script": page.script} if page.script else {}),
+        "engine": reading.engine,
+        **({"script": reading.script} if reading.script else {}),
     }

@@ -119,10 +119,8 @@ class PageText:
 
     @property
     def confidence(self) -> float | None:
-        """The mean confidence of the words; None where there are none."""
-        if not self.words:
-            return None
-        return sum(word.confidence for word in self.words) / len(self.words)
+        """The mean over the words' characters, as of a look; None where there are none."""
+        return mean_confidence(self.words) if self.words else None
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON value that `from_json` reads back; the same bytes for the same page."""
