@@ -124,8 +124,33 @@ def test_a_pack_for_a_whole_script_reads_it_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "named", "packs"),
+    [
+        ("Latin", (), ("script/Latin",)),
+        ("Han", (), ("script/HanS",)),
+        ("Arabic", (), ("Arabic",)),  # once, though it is there twice
+        ("Arabic", ("fra", "script/Arabic"), ("script/Arabic",)),
+        ("Latin", ("script/Arabic", "fra"), ("fra",)),
+    ],
+)
+def test_it_may_lie_in_the_folder_of_such_packs(
+    told: str, named: tuple[str, ...], packs: tuple[str, ...]
+) -> None:
+    there = ("Arabic", "script/Arabic", "script/HanS", "script/HanS_vert", "script/Latin")
+    assert script.packs(told, named, (*INSTALLED, *there)) == packs
+
+
+@pytest.mark.parametrize(
     ("languages", "dense"),
-    [(("eng", "rus"), False), (("eng", "jpn_vert"), True), (("HanS",), True), (("Latin",), False)],
+    [
+        (("eng", "rus"), False),
+        (("eng", "jpn_vert"), True),
+        (("HanS",), True),
+        (("Latin",), False),
+        (("script/Arabic",), True),
+        (("script/HanT_vert",), True),
+        (("script/Vietnamese",), False),
+    ],
 )
 def test_some_scripts_need_more_pixels(languages: tuple[str, ...], dense: bool) -> None:
     assert script.dense(languages) is dense
