@@ -215,8 +215,8 @@ class LookBody(BaseModel):
     """One recognition of a page."""
 
     strategy: Strategy
-    engine: str = Field(description="What read it, and in which languages; empty where unknown.")
-    steps: list[Step] = Field(description="What was done to the page's pixels before, in turn.")
+    engine: str = Field(description="As of a page; empty where unknown.")
+    steps: list[Step] = Field(description="What was done to the page before, in turn.")
     confidence: float = Field(description="The mean over characters, 0 without any.")
     doubt: Doubt | None = Field(description="Why another look followed.")
     kept: bool = Field(description="Whether the page's words are its words.")

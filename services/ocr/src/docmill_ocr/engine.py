@@ -47,5 +47,6 @@ class Engine(Recogniser, Protocol):
     def script(self, pixels: Pixels) -> str:
         """Return tesseract's name of the script that most of the text is in, however it is turned.
 
-        Empty where there is too little text to tell. It costs a fraction of reading the page.
+        Empty where there is too little text to tell. It costs as much as reading a page
+        of a few lines.
         """

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from docmill.domain.words import Doubt, Look, Step, Strategy, Word, mean_confidence
-from docmill_ocr import prepare
+from docmill_ocr import prepare, script
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
-from docmill_ocr.preparation import LARGEST_ENLARGED, Prepared, flat
+from docmill_ocr.preparation import LARGEST_ENLARGED, Mended, Prepared
 
 _GOOD: Final = 75.0  # mean confidence of a page that needs no second look
 _SOME_INK: Final = 0.002  # share of the page; dust is less
@@ -80,15 +80,18 @@ class Reader:
 
     def read(self, view: View) -> Reading:
         """Return the best reading; the common page is recognised exactly once."""
-        small = prepare.preview(view.pixels)
-        if flat(small):
-            blank = Prepared(view=view)
-            return Reading(
-                page=blank, words=(), strategy=Strategy.BLANK, engine=self._name(self.engine)
-            )
-        first = self._look(Prepared.of(view, small, self.languages))
+        mended = Mended.of(view)
+        return self.read_mended(mended) if mended else self.blank(view)
+
+    def blank(self, view: View) -> Reading:
+        """Return the reading of a page on which there is nothing."""
+        page, engine = Prepared(view=view), self._name(self.engine)
+        return Reading(page=page, words=(), strategy=Strategy.BLANK, engine=engine)
+
+    def read_mended(self, mended: Mended) -> Reading:
+        first = self._look(mended.fitted(dense=script.dense(self.languages)))
         if first.doubt:
-            return self._best(first, view)
+            return self._best(first, mended.raw)
         if _sideways(first.words):  # the engine reads such pages, but does not say so
             return replace(first, rotation=self.engine.upright(first.view.pixels))
         return first
@@ -102,7 +105,7 @@ class Reader:
 
     def _look_again(self, page: Prepared) -> Reading:
         """Take nothing for granted: the engine looks for columns and pictures itself."""
-        return self._look(replace(page, one_block=False))
+        return self._look(page.as_any_page())
 
     def _name(self, engine: Recogniser) -> str:
         return f"{engine.name} {'+'.join(self.languages)}"
@@ -132,7 +135,7 @@ class Reader:
         steps = tried.page.steps
         if tried.rotation or Step.SMOOTHED in steps:
             return  # grain as it is costs a minute: the engine takes it for letters
-        if steps or tried.page.one_block:
+        if steps:
             again = self._look_again(Prepared(view=view, ink=tried.page.ink))
             yield replace(again, strategy=Strategy.UNTOUCHED)
 

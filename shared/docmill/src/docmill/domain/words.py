@@ -27,7 +27,7 @@ class Strategy(StrEnum):
 
 
 class Step(StrEnum):
-    """What was done to a page's pixels before they were read."""
+    """What was done to a page before it was read."""
 
     EVENED = "evened"  # uneven light
     SMOOTHED = "smoothed"  # grain
@@ -37,6 +37,8 @@ class Step(StrEnum):
     SHRUNK = "shrunk"  # letters finer than reading needs
     TURNED = "turned"  # by 90, 180 or 270 degrees
     LEVELED = "leveled"  # lines that rose or fell
+    TRIMMED = "trimmed"  # of its empty edges
+    ONE_BLOCK = "one_block"  # shown as lines under one another: no column was looked for
 
 
 class Doubt(StrEnum):
