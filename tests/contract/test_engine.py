@@ -102,6 +102,14 @@ class RecogniserContract:
     def test_its_name_says_which_build_it_is(self, engine: Recogniser) -> None:
         assert any(part[0].isdigit() for part in engine.name.split())
 
+    def test_its_model_has_a_version(self, engine: Recogniser) -> None:
+        before = engine.model("eng")
+        engine.warm(ENGLISH)
+        assert engine.model("eng") == before
+        assert any(sign.isdigit() for sign in before)
+        with pytest.raises(UnknownLanguage, match="tlh"):
+            engine.model("tlh")
+
 
 class EngineContract(RecogniserContract):
     @pytest.mark.parametrize("turn", [0, 90, 180, 270])

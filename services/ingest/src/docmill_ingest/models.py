@@ -230,7 +230,10 @@ class PageBody(BaseModel):
     height: float
     unit: str = Field(description="px for images, pt (1/72 inch) for PDF.")
     source: Source
-    engine: str
+    engine: str = Field(
+        description="What read it, with its version, and each language with the version of its"
+        " model: `tesserocr 5.5.4 eng@7d4322bd`, the head of the model's SHA-256."
+    )
     rotation: int
     script: str | None = Field(
         description="The script told from the page's looks, where `auto` was among its languages."

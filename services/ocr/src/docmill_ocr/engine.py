@@ -21,6 +21,9 @@ class Recogniser(Protocol):
     def languages(self) -> tuple[str, ...]:
         """The installed languages, sorted."""
 
+    def model(self, language: str) -> str:
+        """Return the version of what it reads a language with. Raise UnknownLanguage."""
+
     def warm(self, languages: Sequence[str]) -> None:
         """Load what `recognise` needs for these languages; twice is safe."""
 

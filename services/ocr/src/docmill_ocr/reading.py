@@ -30,7 +30,7 @@ class Reading:
     words: Sequence[Word]
     rotation: int = 0
     strategy: Strategy = Strategy.PLAIN
-    engine: str = ""  # its name and version, and the languages it read
+    engine: str = ""  # its name and version, the languages it read and the models' versions
     looks: tuple[Look, ...] = ()  # at a page that was looked at more than once
     script: str = ""  # that the page seemed to be in, where that was asked for
 
@@ -63,6 +63,11 @@ class Reading:
     def doubt(self) -> Doubt | None:
         """What speaks against it."""
         return _doubt(self, self.page.ink)
+
+    @property
+    def plain(self) -> bool:
+        """Whether one look at the page as it is was all."""
+        return not (self.looks or self.page.steps) and self.strategy is Strategy.PLAIN
 
     @property
     def history(self) -> tuple[Look, ...]:
@@ -108,7 +113,8 @@ class Reader:
         return self._look(page.as_any_page())
 
     def _name(self, engine: Recogniser) -> str:
-        return f"{engine.name} {'+'.join(self.languages)}"
+        models = (f"{language}@{engine.model(language)}" for language in self.languages)
+        return f"{engine.name} {'+'.join(models)}"
 
     def _best(self, first: Reading, view: View) -> Reading:
         """Try the remedies one after another, each upon the best so far."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
 from docmill.domain.document import ANY_LANGUAGE, DEFAULT_LANGUAGE, ArtifactKind
@@ -15,6 +16,8 @@ from docmill_ocr.auto import AutoReader
 from docmill_ocr.engines import chosen, second
 from docmill_ocr.page_image import PageImage, View
 from docmill_ocr.reading import Reader, Reading, on_page
+
+READING: Final = "docmill recognise 1"  # raised when the same page would give other words
 
 
 class Recognise:
@@ -32,7 +35,7 @@ class Recognise:
     @property
     def engine(self) -> str:
         second = [self._second.name] if self._second else []
-        return " + ".join([self._engine.name, *second])
+        return f"{READING}, {' + '.join([self._engine.name, *second])}"
 
     def warm(self) -> None:
         if DEFAULT_LANGUAGE in self.languages:
@@ -82,7 +85,7 @@ def _page_text(number: int, image: PageImage, reading: Reading) -> PageText:
         words=on_page(reading, (image.width, image.height), digits),
         engine=reading.engine,
         rotation=reading.rotation,
-        looks=reading.history if reading.looks or reading.page.steps else (),
+        looks=() if reading.plain else reading.history,
         script=reading.script,
     )
 

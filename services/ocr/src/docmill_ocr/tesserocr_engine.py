@@ -25,6 +25,7 @@ class TesserocrEngine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._loaded: OrderedDict[str, Any] = OrderedDict()
+        self._models: dict[str, str] = {}  # as they were when they were loaded
         self._version = tesserocr.tesseract_version().split()[1]
 
     @property
@@ -39,6 +40,9 @@ class TesserocrEngine:
     def loaded(self) -> int:
         """How many sets of languages are in memory."""
         return len(self._loaded)
+
+    def model(self, language: str) -> str:
+        return self._models.get(language) or tessdata.digest(self._folder, language)
 
     def warm(self, languages: Sequence[str]) -> None:
         self._api(tessdata.joined(languages, self.languages), tesserocr.PSM.AUTO)
@@ -89,6 +93,8 @@ class TesserocrEngine:
     def _opened(self, languages: str, mode: int) -> Any:
         api = tesserocr.PyTessBaseAPI(path=str(self._folder), lang=languages, psm=mode)
         api.SetVariable("debug_file", "/dev/null")  # it chats about resolutions and scripts
+        for language in {*languages.split("+")} - {tessdata.ORIENTATION}:
+            self._models[language] = tessdata.digest(self._folder, language)
         return api
 
 

@@ -105,7 +105,7 @@ class PageText:
     unit: str
     source: Source
     words: tuple[Word, ...]
-    engine: str  # name and version, e.g. "tesserocr 5.5.4 eng"
+    engine: str  # what read it, with versions, e.g. "tesserocr 5.5.4 eng@7d4322bd"
     rotation: int = 0  # degrees clockwise that the content had to be turned to be upright
     looks: tuple[Look, ...] = ()  # in turn; none where one sure look at the page as it is was all
     script: str = ""  # told from the page's looks where the caller left its languages open
