@@ -1,5 +1,7 @@
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
+from pathlib import Path
+from shutil import copyfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -130,6 +132,21 @@ class EngineContract(RecogniserContract):
     @pytest.mark.parametrize("shape", [(400, 300), (5, 400), (1, 1)])
     def test_paper_without_ink_has_no_script(self, engine: Engine, shape: tuple[int, int]) -> None:
         assert engine.script(np.full(shape, 255, np.uint8)) == ""
+
+
+@pytest.mark.parametrize("make", [TesserocrEngine, PytesseractEngine])
+def test_a_pack_for_a_whole_script_may_lie_in_a_folder_of_its_own(
+    make: Callable[[Path], Engine], tmp_path: Path
+) -> None:
+    pack = tmp_path / "script" / "Hebrew.traineddata"
+    pack.parent.mkdir()
+    copyfile(tessdata.find() / "heb.traineddata", pack)
+    engine = make(tmp_path)
+    assert engine.languages == ("script/Hebrew",)
+    page = np.asarray(writing.page(writing.HEBREW))
+    plain = make(tessdata.find()).recognise(page, ("heb",), 200)
+    assert engine.recognise(page, engine.languages, 200) == plain
+    assert engine.model("script/Hebrew") == tessdata.digest(tessdata.find(), "heb")
 
 
 class TestTesserocr(EngineContract):
