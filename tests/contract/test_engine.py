@@ -1,10 +1,13 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
+from pathlib import Path
+from shutil import copyfile
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tesserocr
+from PIL import Image
 
 from docmill.adapters.image import Pixels
 from docmill.domain.rejection import UnknownLanguage
@@ -19,11 +22,21 @@ from docmill_ocr.tesserocr_engine import TesserocrEngine
 
 ENGLISH = ("eng",)
 TEXT = " ".join(documents.page_text(1, 2)).split()
+TYPOGRAPHY = (
+    "“Quotes” and ‘single’ ones — dashes – of both kinds • a bullet, €20 and £5, it’s © 2024… "
+)
 
 
 @pytest.fixture(scope="module")
 def page() -> Pixels:
     return np.asarray(documents.page_image(1, count=2))
+
+
+def found_without_table(api: tesserocr.PyTessBaseAPI) -> list[Word]:
+    def refuse(_page: int) -> str:
+        raise AssertionError("the table was asked for")
+
+    return tesserocr_engine.found(SimpleNamespace(GetIterator=api.GetIterator, GetTSVText=refuse))
 
 
 def texts(words: Sequence[Word]) -> list[str]:
@@ -91,6 +104,14 @@ class RecogniserContract:
     def test_its_name_says_which_build_it_is(self, engine: Recogniser) -> None:
         assert any(part[0].isdigit() for part in engine.name.split())
 
+    def test_its_model_has_a_version(self, engine: Recogniser) -> None:
+        before = engine.model("eng")
+        engine.warm(ENGLISH)
+        assert engine.model("eng") == before
+        assert any(sign.isdigit() for sign in before)
+        with pytest.raises(UnknownLanguage, match="tlh"):
+            engine.model("tlh")
+
 
 class EngineContract(RecogniserContract):
     @pytest.mark.parametrize("turn", [0, 90, 180, 270])
@@ -113,6 +134,21 @@ class EngineContract(RecogniserContract):
         assert engine.script(np.full(shape, 255, np.uint8)) == ""
 
 
+@pytest.mark.parametrize("make", [TesserocrEngine, PytesseractEngine])
+def test_a_pack_for_a_whole_script_may_lie_in_a_folder_of_its_own(
+    make: Callable[[Path], Engine], tmp_path: Path
+) -> None:
+    pack = tmp_path / "script" / "Hebrew.traineddata"
+    pack.parent.mkdir()
+    copyfile(tessdata.find() / "heb.traineddata", pack)
+    engine = make(tmp_path)
+    assert engine.languages == ("script/Hebrew",)
+    page = np.asarray(writing.page(writing.HEBREW))
+    plain = make(tessdata.find()).recognise(page, ("heb",), 200)
+    assert engine.recognise(page, engine.languages, 200) == plain
+    assert engine.model("script/Hebrew") == tessdata.digest(tessdata.find(), "heb")
+
+
 class TestTesserocr(EngineContract):
     @pytest.fixture(scope="class")
     @classmethod
@@ -127,14 +163,28 @@ class TestTesserocr(EngineContract):
         assert engine.loaded == 3
         assert engine.recognise(page, ENGLISH, 200) == first
 
-    def test_its_words_are_those_of_its_table(self, page: Pixels) -> None:
-        with tesserocr.PyTessBaseAPI(path=str(tessdata.find()), lang="eng") as api:
+    @pytest.mark.parametrize(
+        ("make", "language"),
+        [
+            (lambda: documents.page_image(1, count=2), "eng"),
+            (lambda: printed([TYPOGRAPHY], Sheet(dpi=200, points=12)), "eng"),
+            (lambda: writing.page(writing.CHINESE), "chi_sim"),
+            (lambda: writing.page(writing.JAPANESE), "jpn"),
+        ],
+        ids=["plain", "typography", "chinese", "japanese"],
+    )
+    def test_its_words_are_those_of_its_table_without_asking_for_it(
+        self, make: Callable[[], Image.Image], language: str
+    ) -> None:
+        page = np.asarray(make().convert("L"))
+        with tesserocr.PyTessBaseAPI(path=str(tessdata.find()), lang=language) as api:
             height, width = page.shape
             api.SetImageBytes(page.tobytes(), width, height, 1, width)
             api.Recognize()
             table = tsv.words(api.GetTSVText(0))
-        engine = TesserocrEngine(tessdata.find())
-        assert engine.recognise(page, ENGLISH, 0) == table
+            assert found_without_table(api) == table
+        assert len(table) > 8
+        assert TesserocrEngine(tessdata.find()).recognise(page, (language,), 0) == table
 
     def test_words_that_run_to_the_left_are_spelled_by_the_table(self) -> None:
         word = "\u05e9\u05dc\u05d5\u05dd"

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -6,15 +7,19 @@ from PIL import Image, ImageDraw
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
 from docmill.domain.document import Options
+from docmill.domain.plan import Plan, Source
 from docmill.domain.rejection import (
     PageUnreadable,
     UnknownLanguage,
 )
-from docmill.domain.words import Step, Strategy
+from docmill.domain.rendering import read_page
+from docmill.domain.words import Step, Strategy, mean_confidence
+from docmill.domain.writing import OWN
 from docmill.testing import documents
-from docmill.testing.pictures import encoded, font
+from docmill.testing.pictures import Sheet, encoded, font, printed
 from docmill.testing.scoring import error_rate
-from docmill_ocr import page_image
+from docmill_ocr import page_image, tessdata
+from docmill_ocr.recognise import READING
 from tests.stack.reading import Mill, picture_plan
 
 PAGE_1 = " ".join(documents.page_text(1))
@@ -54,6 +59,38 @@ def test_a_page_tells_what_was_tried_with_it_and_why(mill: Mill) -> None:
 
 def test_a_sound_page_is_looked_at_once_and_says_nothing_of_it(mill: Mill) -> None:
     assert mill.read(mill.file(documents.page_png())).page().looks == ()
+
+
+def test_what_is_not_as_any_page_is_remembered_of_a_sure_one_too(mill: Mill) -> None:
+    lines = printed([documents.dense_text(1, 500)], Sheet(dpi=200, points=10.5))
+    (look,) = mill.read(mill.file(encoded(lines, "PNG", dpi=(200, 200)))).page().looks
+    assert (look.doubt, look.steps[-1]) == (None, Step.ONE_BLOCK)
+    (look,) = mill.read(mill.file(documents.blank_page())).page().looks
+    assert look.strategy is Strategy.BLANK
+
+
+def test_a_page_tells_which_model_read_it(mill: Mill) -> None:
+    page = mill.read(mill.file(documents.page_png())).page()
+    assert page.engine.endswith(f" eng@{tessdata.digest(tessdata.find(), 'eng')}")
+
+
+def test_what_a_page_was_read_with_begins_with_the_version_of_the_reading(mill: Mill) -> None:
+    path = mill.file(documents.page_png())
+    made = mill.recognise(path, picture_plan("image/png"), 1, Options())
+    assert made.engine.startswith(f"{READING}, tesserocr ")
+    assert made.engine.startswith(mill.recogniser.engine)
+
+
+def test_only_what_was_recognised_is_counted(mill: Mill) -> None:
+    path = mill.file(documents.pasted_pdf())
+    plan = Plan.from_json(json.loads(json.dumps(mill.validate(path).facts["plan"])))
+    made = mill.recognise(path, plan, 1, Options())
+    page = read_page(made.made[0].path.read_bytes())
+    assert page.source is Source.MIXED
+    found = [word for word in page.words if word.confidence < OWN]
+    assert 0 < made.facts["words"] < len(page.words)
+    assert made.facts["confidence"] == pytest.approx(mean_confidence(found), abs=0.1)
+    assert page.confidence == mean_confidence(page.words)
 
 
 def test_a_receipt_in_bad_light_is_read(mill: Mill) -> None:

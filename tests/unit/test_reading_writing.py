@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from docmill.domain.words import Word
-from docmill.domain.writing import line_text, right_to_left
+from docmill.domain.writing import has_leftward, line_text, right_to_left
 from docmill_ocr import script
 from docmill_ocr.layered import visual
 
@@ -63,6 +63,28 @@ def test_the_first_letter_tells_the_direction(text: str, left: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "some"),
+    [
+        ("“one”", False),
+        ("€5–6", False),
+        ("ﬁne", False),  # after the Hebrew and among the Arabic ligatures
+        ("•", False),
+        ("图书", False),
+        ("हिन्दी", False),
+        ("", False),
+        ("ב-2024", True),
+        ("one-שלום", True),
+        ("ﻻ", True),
+        ("٢٠٢٤", True),  # digits, in the order of Arabic words
+    ],
+)
+def test_a_letter_of_another_direction_is_told_from_signs_beyond_latin(
+    text: str, some: bool
+) -> None:
+    assert has_leftward(text) is some
+
+
+@pytest.mark.parametrize(
     ("read", "seen"),
     [("one", "one"), ("שלום", "םולש"), ("ב-2024", "2024-ב"), ("ל12:30", "12:30ל")],
 )
@@ -102,8 +124,33 @@ def test_a_pack_for_a_whole_script_reads_it_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "named", "packs"),
+    [
+        ("Latin", (), ("script/Latin",)),
+        ("Han", (), ("script/HanS",)),
+        ("Arabic", (), ("Arabic",)),  # once, though it is there twice
+        ("Arabic", ("fra", "script/Arabic"), ("script/Arabic",)),
+        ("Latin", ("script/Arabic", "fra"), ("fra",)),
+    ],
+)
+def test_it_may_lie_in_the_folder_of_such_packs(
+    told: str, named: tuple[str, ...], packs: tuple[str, ...]
+) -> None:
+    there = ("Arabic", "script/Arabic", "script/HanS", "script/HanS_vert", "script/Latin")
+    assert script.packs(told, named, (*INSTALLED, *there)) == packs
+
+
+@pytest.mark.parametrize(
     ("languages", "dense"),
-    [(("eng", "rus"), False), (("eng", "jpn_vert"), True), (("HanS",), True), (("Latin",), False)],
+    [
+        (("eng", "rus"), False),
+        (("eng", "jpn_vert"), True),
+        (("HanS",), True),
+        (("Latin",), False),
+        (("script/Arabic",), True),
+        (("script/HanT_vert",), True),
+        (("script/Vietnamese",), False),
+    ],
 )
 def test_some_scripts_need_more_pixels(languages: tuple[str, ...], dense: bool) -> None:
     assert script.dense(languages) is dense

@@ -215,8 +215,8 @@ class LookBody(BaseModel):
     """One recognition of a page."""
 
     strategy: Strategy
-    engine: str = Field(description="What read it, and in which languages; empty where unknown.")
-    steps: list[Step] = Field(description="What was done to the page's pixels before, in turn.")
+    engine: str = Field(description="As of a page; empty where unknown.")
+    steps: list[Step] = Field(description="What was done to the page before, in turn.")
     confidence: float = Field(description="The mean over characters, 0 without any.")
     doubt: Doubt | None = Field(description="Why another look followed.")
     kept: bool = Field(description="Whether the page's words are its words.")
@@ -230,12 +230,17 @@ class PageBody(BaseModel):
     height: float
     unit: str = Field(description="px for images, pt (1/72 inch) for PDF.")
     source: Source
-    engine: str
+    engine: str = Field(
+        description="What read it, with its version, and each language with the version of its"
+        " model: `tesserocr 5.5.4 eng@7d4322bd`, the head of the model's SHA-256."
+    )
     rotation: int
     script: str | None = Field(
         description="The script told from the page's looks, where `auto` was among its languages."
     )
-    confidence: float | None
+    confidence: float | None = Field(
+        description="The mean over characters, from 0 to 100; null without any."
+    )
     looks: list[LookBody] = Field(
         description="The recognitions of the page, in turn; none where one sure look at the page as"
         " it is was all, or where no OCR was needed."

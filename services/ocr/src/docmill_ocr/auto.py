@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from docmill_ocr import script
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
+from docmill_ocr.preparation import Mended
 from docmill_ocr.reading import Reader, Reading, better
 
 
@@ -19,14 +20,17 @@ class AutoReader:
 
     def read(self, view: View) -> Reading:
         """Return the best reading; what was told wrongly is read as if nothing had been told."""
-        told = self.engine.script(view.pixels)
-        reading = self._read(view, told)
+        mended = Mended.of(view)
+        if not mended:
+            return self._reader("").blank(view)
+        told = self.engine.script(mended.fitted(dense=True).view.pixels)
+        reading = self._reader(told).read_mended(mended)
         if reading.doubt and self._packs(told) != self._packs(""):
-            reading = better(reading, self._read(view, ""))
+            reading = better(reading, self._reader("").read_mended(mended))
         return replace(reading, script=told)
 
-    def _read(self, view: View, told: str) -> Reading:
-        return Reader(self.engine, self._packs(told), self.second).read(view)
+    def _reader(self, told: str) -> Reader:
+        return Reader(self.engine, self._packs(told), self.second)
 
     def _packs(self, told: str) -> tuple[str, ...]:
         return script.packs(told, self.named, self.engine.languages)

@@ -21,6 +21,9 @@ class Recogniser(Protocol):
     def languages(self) -> tuple[str, ...]:
         """The installed languages, sorted."""
 
+    def model(self, language: str) -> str:
+        """Return the version of what it reads a language with. Raise UnknownLanguage."""
+
     def warm(self, languages: Sequence[str]) -> None:
         """Load what `recognise` needs for these languages; twice is safe."""
 
@@ -47,5 +50,6 @@ class Engine(Recogniser, Protocol):
     def script(self, pixels: Pixels) -> str:
         """Return tesseract's name of the script that most of the text is in, however it is turned.
 
-        Empty where there is too little text to tell. It costs a fraction of reading the page.
+        Empty where there is too little text to tell. It costs as much as reading a page
+        of a few lines.
         """

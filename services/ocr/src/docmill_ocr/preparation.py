@@ -1,6 +1,5 @@
 """Makes a page ready to be read: each step only where a measurement of the page calls for it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
-from docmill_ocr import layout, measure, prepare, script
+from docmill_ocr import layout, measure, prepare
 from docmill_ocr.page_image import View
 
 Part = tuple[slice, slice]
@@ -31,34 +30,22 @@ class Prepared:
     steps: tuple[Step, ...] = ()
     skew: float = 0.0  # degrees by which the lines fell to the right
     ink: float = 0.0  # share of the page
-    one_block: bool = False  # lines under one another and nothing else
 
-    @classmethod
-    def of(cls, view: View, small: Pixels, languages: Sequence[str] = ()) -> Self:
-        """Measure the page, of which `small` is the preview, and mend what is wrong with it.
-
-        A sound page is left as it is.
-        """
-        background = prepare.paper(small)
-        marks = prepare.ink(small, background)
-        page = cls(view=view, ink=float(np.mean(marks)))
-        page = page.after(Step.EVENED, prepare.evened(view, background))
-        where = measure.busiest(view.pixels, marks)
-        page = page.filtered(where)
-        low, usual = measure.letter_heights(page.view.pixels[where])
-        skew = prepare.skew(marks)
-        if script.dense(languages):
-            return page.enlarged(usual).leveled(skew)
-        scale = marks.shape[1] / view.pixels.shape[1]
-        if not skew and layout.one_block(marks, usual * scale):
-            page = replace(page, view=prepare.trimmed(page.view), one_block=True)
-        elif low >= _LARGE:  # in that square; what is printed smaller elsewhere must stay readable
-            low, _ = measure.letter_heights(page.view.pixels)
-        return page.sized(low, usual).leveled(skew)
+    @property
+    def one_block(self) -> bool:
+        return Step.ONE_BLOCK in self.steps
 
     def after(self, step: Step, view: View) -> Self:
         """Return the page after a step, the same page where the step did nothing."""
         return self if view is self.view else replace(self, view=view, steps=(*self.steps, step))
+
+    def as_one_block(self) -> Self:
+        page = self.after(Step.TRIMMED, prepare.trimmed(self.view))
+        return replace(page, steps=(*page.steps, Step.ONE_BLOCK))
+
+    def as_any_page(self) -> Self:
+        """Have the engine look for columns and pictures itself."""
+        return replace(self, steps=tuple(step for step in self.steps if step != Step.ONE_BLOCK))
 
     def filtered(self, where: Part) -> Self:
         flaws = measure.Flaws.of(self.view.pixels[where])
@@ -85,6 +72,50 @@ class Prepared:
         if not skew:
             return self
         return replace(self.after(Step.LEVELED, prepare.leveled(self.view, skew)), skew=skew)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """A page without the flaws that any script reads badly with, and what was measured of it."""
+
+    raw: View
+    page: Prepared
+    marks: Pixels  # its ink, small
+    letters: tuple[float, float]  # a low and the usual height in pixels
+    skew: float
+
+    @classmethod
+    def of(cls, view: View) -> Self | None:
+        """Measure a page and mend what is wrong with it, None where there is nothing to read.
+
+        A sound page is left as it is.
+        """
+        small = prepare.preview(view.pixels)
+        if flat(small):
+            return None
+        background = prepare.paper(small)
+        marks = prepare.ink(small, background)
+        page = Prepared(view=view, ink=float(np.mean(marks)))
+        page = page.after(Step.EVENED, prepare.evened(view, background))
+        where = measure.busiest(view.pixels, marks)
+        page = page.filtered(where)
+        letters = measure.letter_heights(page.view.pixels[where])
+        return cls(raw=view, page=page, marks=marks, letters=letters, skew=prepare.skew(marks))
+
+    def fitted(self, *, dense: bool) -> Prepared:
+        """Return it level, in the size that reading needs, which for a dense script is larger."""
+        if dense:
+            return self.page.enlarged(self.letters[1]).leveled(self.skew)
+        if self._one_block():
+            return self.page.as_one_block().sized(*self.letters)
+        low, usual = self.letters
+        if low >= _LARGE:  # in one square; what is printed smaller elsewhere must stay readable
+            low, _ = measure.letter_heights(self.page.view.pixels)
+        return self.page.sized(low, usual).leveled(self.skew)
+
+    def _one_block(self) -> bool:
+        scale = self.marks.shape[1] / self.raw.pixels.shape[1]
+        return not self.skew and layout.one_block(self.marks, self.letters[1] * scale)
 
 
 def flat(pixels: Pixels) -> bool:

@@ -31,6 +31,9 @@ class PytesseractEngine:
     def languages(self) -> tuple[str, ...]:
         return tessdata.installed(self._folder)
 
+    def model(self, language: str) -> str:
+        return tessdata.digest(self._folder, language)
+
     def warm(self, languages: Sequence[str]) -> None:
         tessdata.joined(languages, self.languages)  # a program keeps nothing warm
 

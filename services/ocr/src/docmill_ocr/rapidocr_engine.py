@@ -66,6 +66,10 @@ class RapidocrEngine:
     def languages(self) -> tuple[str, ...]:
         return _LANGUAGES
 
+    def model(self, language: str) -> str:
+        tessdata.joined([language], self.languages)
+        return Path(_RECOGNITION).stem  # which bytes that are the wheel's version tells
+
     def warm(self, languages: Sequence[str]) -> None:
         tessdata.joined(languages, self.languages)
         if self._loaded is None:

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from docmill.domain.words import Doubt, Look, Step, Strategy, Word, mean_confidence
-from docmill_ocr import prepare
+from docmill_ocr import prepare, script
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
-from docmill_ocr.preparation import LARGEST_ENLARGED, Prepared, flat
+from docmill_ocr.preparation import LARGEST_ENLARGED, Mended, Prepared
 
 _GOOD: Final = 75.0  # mean confidence of a page that needs no second look
 _SOME_INK: Final = 0.002  # share of the page; dust is less
@@ -30,7 +30,7 @@ class Reading:
     words: Sequence[Word]
     rotation: int = 0
     strategy: Strategy = Strategy.PLAIN
-    engine: str = ""  # its name and version, and the languages it read
+    engine: str = ""  # its name and version, the languages it read and the models' versions
     looks: tuple[Look, ...] = ()  # at a page that was looked at more than once
     script: str = ""  # that the page seemed to be in, where that was asked for
 
@@ -65,6 +65,11 @@ class Reading:
         return _doubt(self, self.page.ink)
 
     @property
+    def plain(self) -> bool:
+        """Whether one look at the page as it is was all."""
+        return not (self.looks or self.page.steps) and self.strategy is Strategy.PLAIN
+
+    @property
     def history(self) -> tuple[Look, ...]:
         """Every look at the page, in turn."""
         return self.looks or (self.look(),)
@@ -80,15 +85,18 @@ class Reader:
 
     def read(self, view: View) -> Reading:
         """Return the best reading; the common page is recognised exactly once."""
-        small = prepare.preview(view.pixels)
-        if flat(small):
-            blank = Prepared(view=view)
-            return Reading(
-                page=blank, words=(), strategy=Strategy.BLANK, engine=self._name(self.engine)
-            )
-        first = self._look(Prepared.of(view, small, self.languages))
+        mended = Mended.of(view)
+        return self.read_mended(mended) if mended else self.blank(view)
+
+    def blank(self, view: View) -> Reading:
+        """Return the reading of a page on which there is nothing."""
+        page, engine = Prepared(view=view), self._name(self.engine)
+        return Reading(page=page, words=(), strategy=Strategy.BLANK, engine=engine)
+
+    def read_mended(self, mended: Mended) -> Reading:
+        first = self._look(mended.fitted(dense=script.dense(self.languages)))
         if first.doubt:
-            return self._best(first, view)
+            return self._best(first, mended.raw)
         if _sideways(first.words):  # the engine reads such pages, but does not say so
             return replace(first, rotation=self.engine.upright(first.view.pixels))
         return first
@@ -102,10 +110,11 @@ class Reader:
 
     def _look_again(self, page: Prepared) -> Reading:
         """Take nothing for granted: the engine looks for columns and pictures itself."""
-        return self._look(replace(page, one_block=False))
+        return self._look(page.as_any_page())
 
     def _name(self, engine: Recogniser) -> str:
-        return f"{engine.name} {'+'.join(self.languages)}"
+        models = (f"{language}@{engine.model(language)}" for language in self.languages)
+        return f"{engine.name} {'+'.join(models)}"
 
     def _best(self, first: Reading, view: View) -> Reading:
         """Try the remedies one after another, each upon the best so far."""
@@ -132,7 +141,7 @@ class Reader:
         steps = tried.page.steps
         if tried.rotation or Step.SMOOTHED in steps:
             return  # grain as it is costs a minute: the engine takes it for letters
-        if steps or tried.page.one_block:
+        if steps:
             again = self._look_again(Prepared(view=view, ink=tried.page.ink))
             yield replace(again, strategy=Strategy.UNTOUCHED)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
 from docmill.domain.document import ANY_LANGUAGE, DEFAULT_LANGUAGE, ArtifactKind
@@ -15,6 +16,8 @@ from docmill_ocr.auto import AutoReader
 from docmill_ocr.engines import chosen, second
 from docmill_ocr.page_image import PageImage, View
 from docmill_ocr.reading import Reader, Reading, on_page
+
+READING: Final = "docmill recognise 1"  # raised when the same page would give other words
 
 
 class Recognise:
@@ -32,7 +35,7 @@ class Recognise:
     @property
     def engine(self) -> str:
         second = [self._second.name] if self._second else []
-        return " + ".join([self._engine.name, *second])
+        return f"{READING}, {' + '.join([self._engine.name, *second])}"
 
     def warm(self) -> None:
         if DEFAULT_LANGUAGE in self.languages:
@@ -54,7 +57,7 @@ class Recognise:
         path.write_bytes(page_json(page))
         made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type=JSON_TYPE)
         engine = f"{self.engine} {'+'.join(job.options.languages)}"
-        return Outcome(made=[made], engine=engine, facts=_facts(page, reading))
+        return Outcome(made=[made], engine=engine, facts=_facts(reading))
 
     def _read(self, view: View, languages: Sequence[str]) -> Reading:
         if ANY_LANGUAGE not in languages:
@@ -82,19 +85,19 @@ def _page_text(number: int, image: PageImage, reading: Reading) -> PageText:
         words=on_page(reading, (image.width, image.height), digits),
         engine=reading.engine,
         rotation=reading.rotation,
-        looks=reading.history if reading.looks or reading.page.steps else (),
+        looks=() if reading.plain else reading.history,
         script=reading.script,
     )
 
 
-def _facts(page: PageText, reading: Reading) -> dict[str, object]:
-    confidence = page.confidence
+def _facts(reading: Reading) -> dict[str, object]:
+    """Tell of what was recognised; words that the file itself has are no merit of the engine."""
     return {
-        "confidence": None if confidence is None else round(confidence, 1),
-        "words": len(page.words),
-        "rotation": page.rotation,
+        "confidence": round(reading.confidence, 1) if reading.words else None,
+        "words": len(reading.words),
+        "rotation": reading.rotation,
         "skew": round(reading.page.skew, 1),
         "strategy": reading.strategy,
-        "engine": page.engine,
-        **({"script": page.script} if page.script else {}),
+        "engine": reading.engine,
+        **({"script": reading.script} if reading.script else {}),
     }

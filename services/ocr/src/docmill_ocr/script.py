@@ -8,6 +8,7 @@ from docmill.domain.document import DEFAULT_LANGUAGE
 LATIN: Final = "Latin"
 _AT_ONCE: Final = 3  # packs; each makes a page slower to read
 _VERTICAL: Final = "_vert"
+FOLDER: Final = "script/"  # where tesseract's own collection, unlike Debian, has those of scripts
 
 # By tesseract's names of scripts, its names of their languages, the commonest first. A language
 # that is not here is written in Latin letters.
@@ -61,7 +62,7 @@ _BY_LANGUAGE: Final[Mapping[str, str]] = {
 
 def of(language: str) -> str:
     """Return the script that a language's data pack reads."""
-    return _BY_LANGUAGE.get(language.removesuffix(_VERTICAL), LATIN)
+    return _BY_LANGUAGE.get(language.removeprefix(FOLDER).removesuffix(_VERTICAL), LATIN)
 
 
 def dense(languages: Sequence[str]) -> bool:
@@ -80,7 +81,8 @@ def packs(script: str, named: Sequence[str], installed: Sequence[str]) -> tuple[
 
 
 def _whole(script: str, installed: Sequence[str]) -> Iterator[str]:
-    return (pack for pack in _WHOLE.get(script, (script,)) if pack in installed)
+    for pack in _WHOLE.get(script, (script,)):
+        yield from [name for name in (pack, f"{FOLDER}{pack}") if name in installed][:1]
 
 
 def _single(script: str, installed: Sequence[str]) -> Iterator[str]:

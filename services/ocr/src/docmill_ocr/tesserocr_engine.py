@@ -10,13 +10,13 @@ import tesserocr
 from docmill.adapters.image import Pixels
 from docmill.adapters.pdf_text import cleaned
 from docmill.domain.words import Word
+from docmill.domain.writing import has_leftward
 from docmill_ocr import tessdata, tsv
 from docmill_ocr.engine import SMALLEST, SURE
 
 _KEPT: Final = 3  # sets of languages, of 10 to 40 MB each
 _RIL: Final = tesserocr.RIL
 _GROUPS: Final = (_RIL.BLOCK, _RIL.PARA, _RIL.TEXTLINE)
-_LEFTWARD: Final = "\u0590"  # no script before it, Latin, Greek and Cyrillic among them, runs left
 
 
 class TesserocrEngine:
@@ -25,6 +25,7 @@ class TesserocrEngine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._loaded: OrderedDict[str, Any] = OrderedDict()
+        self._models: dict[str, str] = {}  # as they were when they were loaded
         self._version = tesserocr.tesseract_version().split()[1]
 
     @property
@@ -39,6 +40,9 @@ class TesserocrEngine:
     def loaded(self) -> int:
         """How many sets of languages are in memory."""
         return len(self._loaded)
+
+    def model(self, language: str) -> str:
+        return self._models.get(language) or tessdata.digest(self._folder, language)
 
     def warm(self, languages: Sequence[str]) -> None:
         self._api(tessdata.joined(languages, self.languages), tesserocr.PSM.AUTO)
@@ -89,6 +93,8 @@ class TesserocrEngine:
     def _opened(self, languages: str, mode: int) -> Any:
         api = tesserocr.PyTessBaseAPI(path=str(self._folder), lang=languages, psm=mode)
         api.SetVariable("debug_file", "/dev/null")  # it chats about resolutions and scripts
+        for language in {*languages.split("+")} - {tessdata.ORIENTATION}:
+            self._models[language] = tessdata.digest(self._folder, language)
         return api
 
 
@@ -105,7 +111,7 @@ def found(api: Any) -> list[Word]:
     The iterator spells words that run to the left backwards.
     """
     words = list(_words(api.GetIterator()))
-    leftward = any(max(word.text) >= _LEFTWARD for word in words)
+    leftward = any(has_leftward(word.text) for word in words)
     return tsv.words(api.GetTSVText(0)) if leftward else words
 
 

@@ -27,7 +27,7 @@ class Strategy(StrEnum):
 
 
 class Step(StrEnum):
-    """What was done to a page's pixels before they were read."""
+    """What was done to a page before it was read."""
 
     EVENED = "evened"  # uneven light
     SMOOTHED = "smoothed"  # grain
@@ -37,6 +37,8 @@ class Step(StrEnum):
     SHRUNK = "shrunk"  # letters finer than reading needs
     TURNED = "turned"  # by 90, 180 or 270 degrees
     LEVELED = "leveled"  # lines that rose or fell
+    TRIMMED = "trimmed"  # of its empty edges
+    ONE_BLOCK = "one_block"  # shown as lines under one another: no column was looked for
 
 
 class Doubt(StrEnum):
@@ -103,7 +105,7 @@ class PageText:
     unit: str
     source: Source
     words: tuple[Word, ...]
-    engine: str  # name and version, e.g. "tesserocr 5.5.4 eng"
+    engine: str  # what read it, with versions, e.g. "tesserocr 5.5.4 eng@7d4322bd"
     rotation: int = 0  # degrees clockwise that the content had to be turned to be upright
     looks: tuple[Look, ...] = ()  # in turn; none where one sure look at the page as it is was all
     script: str = ""  # told from the page's looks where the caller left its languages open
@@ -119,10 +121,8 @@ class PageText:
 
     @property
     def confidence(self) -> float | None:
-        """The mean confidence of the words; None where there are none."""
-        if not self.words:
-            return None
-        return sum(word.confidence for word in self.words) / len(self.words)
+        """The mean over the words' characters, as of a look; None where there are none."""
+        return mean_confidence(self.words) if self.words else None
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON value that `from_json` reads back; the same bytes for the same page."""

@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 _STRONG: Final = _RIGHT_TO_LEFT | {"L"}
+_IN_LEFTWARD: Final = _RIGHT_TO_LEFT | {"AN"}  # digits that stand only among Arabic letters
+_FIRST_LEFTWARD: Final = "\u0590"  # no script before it runs left
 _WIDE: Final = frozenset({"W", "F"})
 _HANGUL: Final = "HANGUL"  # as wide as its neighbours, but with spaces between words
 _SPACE: Final = 0.9  # characters; tesseract (5.5) leaves up to 0.65 between two that stand together
@@ -35,6 +37,13 @@ def right_to_left(text: str) -> bool:
     """Whether the first letter that has a direction runs to the left."""
     kinds = map(unicodedata.bidirectional, text)
     return next((kind for kind in kinds if kind in _STRONG), "L") in _RIGHT_TO_LEFT
+
+
+def has_leftward(text: str) -> bool:
+    """Whether any of its characters is of a script that runs to the left."""
+    if not text or max(text) < _FIRST_LEFTWARD:
+        return False  # most words, at a glance
+    return not _IN_LEFTWARD.isdisjoint(map(unicodedata.bidirectional, text))
 
 
 def line_text(words: Sequence[Placed]) -> str:

@@ -300,10 +300,12 @@ PAGES_PLANNED: Final = Counter(
 OCR_PAGES: Final = Counter(
     "docmill_ocr_pages", "Pages recognised, by the strategy that gave their words.", ["strategy"]
 )
-OCR_WORDS: Final = Counter("docmill_ocr_words", "Words found on recognised pages.")
+OCR_WORDS: Final = Counter(
+    "docmill_ocr_words", "Words that were recognised; those that a file has itself left out."
+)
 OCR_CONFIDENCE: Final = Histogram(
     "docmill_ocr_confidence_ratio",
-    "Mean confidence of a recognised page's words, from 0 to 1; pages without words left out.",
+    "Mean confidence of a page's recognised characters, from 0 to 1; pages without left out.",
     buckets=(0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1),
 )
 
