@@ -100,6 +100,9 @@ def test_a_life_ends_as_asked(shop: Shop) -> None:
     document = shop.client.upload(PDF)
     assert shop.client.cancel(document["id"])["state"] == "cancelled"
     assert shop.client.retry(document["id"])["run"] == 2
+    shop.client.cancel(document["id"])
+    options = shop.client.retry(document["id"], force_ocr="all", forbid_ocr="2")["options"]
+    assert (options["force_ocr"], options["forbid_ocr"]) == ([0], [2])
     shop.client.erase(document["id"])
     with pytest.raises(Problem, match="tenant"):
         shop.client.get(document["id"])
@@ -169,6 +172,8 @@ class TestCommand:
         assert '"state": "received"' in shop.command("get", identity)[1]
         assert "accepted" in shop.command("events", identity)[1]
         assert shop.command("cancel", identity) == (0, "cancelled\n")
+        assert shop.command("retry", identity, "--force-ocr", "2") == (0, "processing\n")
+        assert shop.client.get(identity)["options"]["force_ocr"] == [2]
         assert shop.command("erase", identity) == (0, "erased\n")
 
     def test_a_saved_pdf_overwrites_nothing(

@@ -376,7 +376,8 @@ class TestTenancy:
     ) -> None:
         other = service.tenant("two")
         assert other.post(f"{ready}/cancel").status_code == 404
-        assert other.post(f"{ready}/retry").status_code == 404
+        for query in ("", "?force_ocr=1"):
+            assert other.post(f"{ready}/retry{query}").status_code == 404
         assert other.delete(ready).status_code == 404
         assert caller.get(ready).get_json()["state"] == "ready"
 

@@ -54,6 +54,14 @@ def test_an_accepted_file_is_stored_byte_for_byte(service: Api, caller: Caller) 
         assert body.read() == PDF
 
 
+def test_pages_that_a_document_does_not_have_are_told(service: Api, caller: Caller) -> None:
+    path, other = caller.uploaded(pages="1-2,7-9", force_ocr="12"), caller.uploaded(force_ocr="2")
+    assert caller.get(path).get_json()["pages_beyond"] is None
+    service.work_off()
+    told = [caller.get(each).get_json()["pages_beyond"] for each in (path, other)]
+    assert told == ["7-9,12", None]
+
+
 def test_an_accepted_file_is_the_ledgers(service: Api, caller: Caller) -> None:
     document = identity(caller.uploaded())
     assert [task["stage"] for task in service.desk.tasks(document)] == ["validate"]

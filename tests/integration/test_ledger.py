@@ -8,7 +8,6 @@ from docmill.adapters.postgres.documents import Documents, Filter
 from docmill.adapters.postgres.lifecycle import Answer
 from docmill.domain.errors import LostClaim
 from docmill.domain.task import Claim, Failure, Hint, Outcome, Pool, Stage
-from docmill.ports import Beat
 from tests.stack.ledger import TENANT, Desk, desk, product
 
 
@@ -253,49 +252,6 @@ def test_a_retry_does_only_what_is_missing(ledger: Desk) -> None:
     assert pages == sorted({1, 2, 3} - {ocr[0].page})
     document = ledger.document(accepted.document)
     assert (document["state"], document["run"], document["settled_run"]) == ("ready", 2, 2)
-
-
-def announces(ledger: Desk, **engines: str) -> None:
-    for stage, engine in engines.items():
-        ledger.ledger.beat(
-            Beat(
-                worker=stage,
-                pool=Stage(stage).pool,
-                slots=1,
-                build="t",
-                languages=[],
-                memory=0,
-                engines={stage: engine},
-            )
-        )
-
-
-def test_a_new_run_keeps_what_the_present_engines_would_make_again(ledger: Desk) -> None:
-    announces(ledger, validate="te", recognise="test", thumbnail="test")
-    accepted = ledger.accept()
-    ledger.work_off(pages=3, text=1)
-    ledger.lifecycle.retry(TENANT, accepted.document, by="me")
-    assert [each.stage for each in ledger.work_off()] == [Stage.ASSEMBLE]
-
-
-def test_a_new_run_reads_the_pages_again_that_another_engine_read(ledger: Desk) -> None:
-    accepted = ledger.accept()
-    ledger.work_off(pages=3, text=1)
-    announces(ledger, validate="test", recognise="newer", thumbnail="test")
-    ledger.lifecycle.retry(TENANT, accepted.document, by="me")
-    done = ledger.work_off()
-    assert sorted(each.page for each in done if each.stage is Stage.RECOGNISE) == [2, 3]
-    assert {each.stage for each in done} == {Stage.RECOGNISE, Stage.ASSEMBLE}
-
-
-def test_a_new_run_plans_again_what_another_validator_planned(ledger: Desk) -> None:
-    accepted = ledger.accept()
-    ledger.work_off(pages=2)
-    announces(ledger, validate="newer")
-    ledger.lifecycle.retry(TENANT, accepted.document, by="me")
-    stages = {each.stage for each in ledger.work_off(pages=2)}
-    assert stages == {Stage.VALIDATE, Stage.RECOGNISE, Stage.ASSEMBLE, Stage.THUMBNAIL}
-    assert ledger.document(accepted.document)["state"] == "ready"
 
 
 def test_a_retry_before_any_plan_validates_again(ledger: Desk) -> None:

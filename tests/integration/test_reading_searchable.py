@@ -11,7 +11,7 @@ import pytest
 from pikepdf import pdfa
 
 from docmill.adapters import pdf, pdf_text
-from docmill.domain.document import ArtifactKind
+from docmill.domain.document import EVERY_PAGE, ArtifactKind, Options
 from docmill.domain.rendering import page_json
 from docmill.domain.words import Word
 from docmill.testing import documents
@@ -140,6 +140,17 @@ def test_a_pdf_looks_the_same_to_the_last_pixel(
     path = mill.file(make())
     made = mill.assemble(mill.read(path))[ArtifactKind.PDF].path
     assert made.read_bytes() != path.read_bytes()
+    assert draw(made) == draw(path)
+
+
+@pytest.mark.parametrize("draw", [drawn_by_pdfium, drawn_by_poppler])
+def test_words_recognised_anew_take_the_place_of_the_old_ones_unseen(
+    mill: Mill, draw: Callable[[Path], bytes]
+) -> None:
+    path = mill.file(documents.ocred_pdf())
+    read = mill.read(path, Options(force_ocr=(EVERY_PAGE,)))
+    made = mill.assemble(read)[ArtifactKind.PDF].path
+    assert by_pdfium(made) == read.page().text.split()
     assert draw(made) == draw(path)
 
 

@@ -63,8 +63,58 @@ def test_ocr_is_forced_on_pages_with_text_and_says_so(mill: Mill) -> None:
     read = mill.read(path, Options(force_ocr=(2,)))
     assert [read.page(n).source for n in (1, 2)] == [Source.TEXT, Source.RECOGNISE]
     assert error_rate(read.page(2).text, " ".join(documents.page_text(2))) <= 0.01
-    pages = mill.validate(path, Options(force_ocr=(2,))).facts["plan"]["pages"]
-    assert [page["reason"] for page in pages] == ["text_layer", "ocr_forced"]
+
+
+OWN: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "text": (lambda: documents.born_digital_pdf(1), "text", "text_layer"),
+    "ocr layer": (documents.ocred_pdf, "text", "ocr_layer"),
+    "empty": (documents.blank_pdf, "text", "empty_page"),
+    "mixed": (documents.pasted_pdf, "mixed", "text_and_image"),
+    "garbage": (documents.garbage_layer_pdf, "recognise", "garbage_text_layer"),
+    "scan": (lambda: documents.scanned_pdf(1), "recognise", "no_text_layer"),
+    "picture": (documents.page_png, "recognise", "image"),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        (Options(), None),
+        (Options(force_ocr=(2,), forbid_ocr=(3,)), None),
+        (Options(force_ocr=(1,)), "recognise"),
+        (Options(force_ocr=(EVERY_PAGE,)), "recognise"),
+        (Options(force_ocr=(1,), forbid_ocr=(EVERY_PAGE,)), "recognise"),
+        (Options(forbid_ocr=(1,)), "text"),
+        (Options(forbid_ocr=(EVERY_PAGE,)), "text"),
+        (Options(forbid_ocr=(1,), force_ocr=(EVERY_PAGE,)), "text"),
+    ],
+    ids=[
+        "neither",
+        "others",
+        "force",
+        "force all",
+        "force but",
+        "forbid",
+        "forbid all",
+        "forbid but",
+    ],
+)
+def test_the_callers_word_decides_and_what_the_page_is_stays_told(
+    mill: Mill, name: str, options: Options, asked: str | None
+) -> None:
+    make, source, reason = OWN[name]
+    validated = mill.validate(mill.file(make()), options)
+    (page,) = validated.facts["plan"]["pages"]
+    assert (page["source"], page["reason"]) == (asked or source, reason)
+    assert len(validated.made) == (page["source"] == "text")
+
+
+def test_text_that_is_garbage_is_given_for_what_it_is_where_ocr_is_forbidden(mill: Mill) -> None:
+    path = mill.file(documents.garbage_layer_pdf())
+    words = mill.read(path, Options(forbid_ocr=(1,))).page().words
+    assert len(words) > 100
+    assert {word.confidence for word in words} == {0.0}
 
 
 @pytest.mark.parametrize("make", [lambda: documents.scanned_pdf(1), documents.page_png])
@@ -73,8 +123,6 @@ def test_ocr_is_forbidden_on_pages_without_text_and_they_have_none(
 ) -> None:
     path, options = mill.file(make()), Options(forbid_ocr=(EVERY_PAGE,))
     assert mill.read(path, options).text == ""
-    (page,) = mill.validate(path, options).facts["plan"]["pages"]
-    assert (page["source"], page["reason"]) == ("text", "ocr_forbidden")
 
 
 def test_a_pdf_protected_against_changes_only_is_read(mill: Mill) -> None:

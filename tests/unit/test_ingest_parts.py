@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from docmill.domain.document import Ocr, Options, Upload
+from docmill.domain.document import EVERY_PAGE, Ocr, OcrChange, Options, Pages, Upload
 from docmill.domain.key import artifact_key, document_prefix, original_key
 from docmill.domain.refusal import (
     BadForm,
@@ -31,7 +31,7 @@ from docmill_ingest.content import disposition
 from docmill_ingest.form import Form
 from docmill_ingest.installed import Installed
 from docmill_ingest.names import MAX_NAME, clean_name
-from docmill_ingest.options import read
+from docmill_ingest.options import read, written
 from docmill_ingest.query import ListQuery, cursor
 from docmill_ingest.waiting import Changes
 
@@ -80,10 +80,54 @@ class TestOptions:
         assert asked == [Ocr.FORCE, Ocr.FORCE, Ocr.AUTO, Ocr.FORBID]
         assert Options.from_json(options.as_json()) == options
 
-    def test_ocr_is_forbidden_for_all_pages(self) -> None:
-        assert read({"forbid_ocr": "all"}).options.ocr(7) is Ocr.FORBID
+    @pytest.mark.parametrize("text", ["all", "ALL", " all "])
+    def test_ocr_is_forbidden_for_all_pages(self, text: str) -> None:
+        assert read({"forbid_ocr": text}).options.ocr(7) is Ocr.FORBID
 
-    @pytest.mark.parametrize(("force", "forbid"), [("1-3", "3"), ("all", "2"), ("all", "all")])
+    def test_pages_that_are_named_are_meant_before_all(self) -> None:
+        forbidden = read({"force_ocr": "3", "forbid_ocr": "all"}).options
+        forced = read({"force_ocr": "all", "forbid_ocr": "3"}).options
+        assert [forbidden.ocr(page) for page in (2, 3)] == [Ocr.FORBID, Ocr.FORCE]
+        assert [forced.ocr(page) for page in (2, 3)] == [Ocr.FORCE, Ocr.FORBID]
+
+    @pytest.mark.parametrize("option", ["pages", "force_ocr", "forbid_ocr"])
+    @pytest.mark.parametrize("value", ["x", "3-1", "all,3", "1-9000,1-9000"])
+    def test_a_bad_page_is_told_of_its_option(self, option: str, value: str) -> None:
+        with pytest.raises(InvalidOption, match=f"^{option}: ") as refused:
+            read({option: value})
+        assert refused.value.facts["option"] == option
+
+    @given(st.sets(st.integers(1, 40)))
+    @example({1, 2, 3, 5, 7, 8})
+    def test_written_pages_are_read_back(self, pages: set[int]) -> None:
+        assert set(read({"pages": written(sorted(pages))}).options.pages) == pages
+
+    def test_pages_are_written_in_ranges(self) -> None:
+        assert written((1, 2, 3, 5, 7, 8)) == "1-3,5,7-8"
+
+    def test_pages_that_a_document_does_not_have_are_known(self) -> None:
+        options = read({"pages": "1-4", "force_ocr": "all", "forbid_ocr": "2,9"}).options
+        assert [options.beyond(total) for total in (3, 4, 9)] == [(4, 9), (9,), ()]
+
+    @pytest.mark.parametrize(
+        ("change", "force", "forbid"),
+        [
+            (OcrChange(), (1, 2), (EVERY_PAGE,)),
+            (OcrChange(force=(5,)), (5,), (EVERY_PAGE,)),
+            (OcrChange(force=(EVERY_PAGE,)), (EVERY_PAGE,), ()),
+            (OcrChange(forbid=(2, 3)), (1,), (2, 3)),
+            (OcrChange(forbid=()), (1, 2), ()),
+            (OcrChange((3,), (4,)), (3,), (4,)),
+        ],
+    )
+    def test_what_is_given_takes_its_pages_from_what_is_kept(
+        self, change: OcrChange, force: Pages, forbid: Pages
+    ) -> None:
+        options = Options(pages=(1,), force_ocr=(1, 2), forbid_ocr=(EVERY_PAGE,))
+        changed = replace(options, force_ocr=force, forbid_ocr=forbid)
+        assert change.of(options) == changed
+
+    @pytest.mark.parametrize(("force", "forbid"), [("1-3", "3"), ("all", "all")])
     def test_a_page_is_not_both_forced_and_forbidden(self, force: str, forbid: str) -> None:
         with pytest.raises(InvalidOption):
             read({"force_ocr": force, "forbid_ocr": forbid})

@@ -2,7 +2,7 @@ import pytest
 
 from docmill.adapters.pdf import Contents, Picture
 from docmill.adapters.pdf_text import Layer
-from docmill.domain.plan import Source
+from docmill.domain.plan import OCR_LAYER, Source
 from docmill.domain.words import Word
 from docmill.testing.passage import prose
 from docmill_validator import layer
@@ -33,7 +33,7 @@ def page(*pictures: Picture, texts: int = 1, hidden: int = 0, paths: int = 0) ->
         (ENGLISH, page(LOGO), Source.TEXT, layer.TEXT_LAYER),
         (ENGLISH, page(FIGURE), Source.MIXED, layer.TEXT_AND_IMAGE),
         (ENGLISH, page(FIGURE, hidden=1), Source.TEXT, layer.TEXT_LAYER),
-        (ENGLISH, page(FULL_SCAN, hidden=1), Source.TEXT, layer.OCR_LAYER),
+        (ENGLISH, page(FULL_SCAN, hidden=1), Source.TEXT, OCR_LAYER),
         (ENGLISH, page(FULL_SCAN), Source.MIXED, layer.TEXT_AND_IMAGE),
         (ENGLISH[:60], page(FULL_SCAN, hidden=1), Source.RECOGNISE, layer.IMAGE_COVERS_PAGE),
         (ENGLISH[:60], page(FIGURE, hidden=1), Source.RECOGNISE, layer.THIN_TEXT_LAYER),

@@ -14,7 +14,12 @@ from docmill_ingest.accept import Accept
 from docmill_ingest.auth import Authenticate
 from docmill_ingest.batch_routes import Batching, batch_routes
 from docmill_ingest.content import Content
-from docmill_ingest.document_routes import document_routes, lifecycle_routes, tenant_routes
+from docmill_ingest.document_routes import (
+    document_routes,
+    erase_routes,
+    lifecycle_routes,
+    tenant_routes,
+)
 from docmill_ingest.event_routes import event_routes
 from docmill_ingest.guide import guide
 from docmill_ingest.hold_routes import hold_routes
@@ -79,6 +84,7 @@ def _routes(parts: Parts) -> APIBlueprint:
     tenant_routes(routes, parts.reads)
     document_routes(routes, parts.reads)
     lifecycle_routes(routes, parts.reads, parts.lifecycle)
+    erase_routes(routes, parts.lifecycle)
     batch_routes(routes, parts.batching)
     hold_routes(routes, parts.holds)
     event_routes(routes, parts.reads, parts.stream_limit)

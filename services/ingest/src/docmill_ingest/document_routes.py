@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from docmill_ingest.models import (
     body,
     document_list,
 )
+from docmill_ingest.options import OcrOptions
 from docmill_ingest.query import DocumentPath, ListQuery, WaitQuery, cursor
 from docmill_ingest.reads import Reads
 from docmill_ingest.upload_routes import accepted
@@ -109,13 +111,19 @@ def lifecycle_routes(routes: APIBlueprint, reads: Reads, lifecycle: PostgresLife
         tags=[TAG],
         summary="Open a new run",
         operation_id="retry",
-        responses=spec.answers(DocumentBody, 404, 409, status=202),
+        responses=spec.answers(DocumentBody, 404, 409, 422, status=202),
     )
-    def retry(path: DocumentPath) -> Response:
-        """What the last run made is kept; until the new one has settled, its outputs are read."""
-        _change(lifecycle.retry, path.document, NotRetryable())
+    def retry(path: DocumentPath, query: OcrOptions) -> Response:
+        """What the last run made is kept; until the new one has settled, its outputs are read.
+
+        An option that is not given stays as it was; with another one every page is read anew.
+        """
+        change = partial(lifecycle.retry, change=query.change())
+        _change(change, path.document, NotRetryable())
         return accepted(reads.document(caller().tenant.id, path.document))
 
+
+def erase_routes(routes: APIBlueprint, lifecycle: PostgresLifecycle) -> None:
     @routes.delete(
         "/documents/<uuid:document>",
         tags=[TAG],

@@ -9,11 +9,12 @@ from pydantic import BaseModel, Field
 
 from docmill.adapters.postgres.batches import Batch, BatchState
 from docmill.adapters.postgres.documents import PageInfo
-from docmill.domain.document import Document, Event, Output, Priority, State
+from docmill.domain.document import Document, Event, Ocr, Output, Priority, State
 from docmill.domain.plan import Source
 from docmill.domain.tenant import Limits, Usage
 from docmill.domain.words import Doubt, PageText, Step, Strategy, Word
 from docmill_ingest.catalogue import remedy
+from docmill_ingest.options import written
 
 
 class OptionsBody(BaseModel):
@@ -60,6 +61,10 @@ class DocumentBody(BaseModel):
     metadata: dict[str, Any]
     correlation_id: str
     pages: ProgressBody
+    pages_beyond: str | None = Field(
+        description="Pages named in the options that the document does not have, as 7,9-12; null "
+        "without any, and until the file was looked into."
+    )
     failure: FailureBody | None
     hold_reason: str | None = Field(
         description="What all of its work waits for; null while something can go on."
@@ -86,6 +91,7 @@ class DocumentBody(BaseModel):
             pages=ProgressBody(
                 total=document.pages, done=document.pages_done, failed=document.pages_failed
             ),
+            pages_beyond=_beyond(document),
             failure=_failure(document),
             links=_links(document.id),
         )
@@ -158,7 +164,8 @@ class PageSummary(BaseModel):
 
     number: int
     source: Source
-    reason: str
+    reason: str = Field(description="What the page was found to be, in a stable word.")
+    ocr: Ocr = Field(description="What was asked for it; `force` and `forbid` decide its source.")
     width: float
     height: float
     unit: str
@@ -173,6 +180,7 @@ class PageSummary(BaseModel):
             number=plan.number,
             source=plan.source,
             reason=plan.reason,
+            ocr=page.ocr,
             width=plan.width,
             height=plan.height,
             unit=plan.unit,
@@ -340,6 +348,12 @@ def _options(document: Document) -> OptionsBody:
         force_ocr=list(options.force_ocr),
         forbid_ocr=list(options.forbid_ocr),
     )
+
+
+def _beyond(document: Document) -> str | None:
+    if document.pages is None:
+        return None
+    return written(document.options.beyond(document.pages)) or None
 
 
 def _failure(document: Document) -> FailureBody | None:

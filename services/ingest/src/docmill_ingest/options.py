@@ -10,7 +10,15 @@ from uuid import UUID
 
 from pydantic import Field, ValidationError
 
-from docmill.domain.document import DEFAULT_LANGUAGE, EVERY_PAGE, Options, Output, Priority
+from docmill.domain.document import (
+    DEFAULT_LANGUAGE,
+    EVERY_PAGE,
+    OcrChange,
+    Options,
+    Output,
+    Pages,
+    Priority,
+)
 from docmill.domain.refusal import BadMetadata, InvalidOption
 from docmill_ingest.asked import Asked
 from docmill_ingest.problem import explained
@@ -20,10 +28,36 @@ MAX_METADATA_DEPTH: Final = 64
 MAX_PAGES_ASKED: Final = 10_000
 MAX_RETENTION_SECONDS: Final = 100 * 365 * 24 * 3600  # a plan allows less
 _LANGUAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_/]{1,31}")
+_ALL: Final = "all"
 _PAGES: Final = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
 
-class UploadOptions(Asked):
+class OcrOptions(Asked):
+    """Which pages are recognised in any case, and which never."""
+
+    force_ocr: str | None = Field(
+        None,
+        max_length=4096,
+        description="Pages to recognise though they carry text, as 1-3,5, or `all`: but for those "
+        "that `forbid_ocr` names.",
+    )
+    forbid_ocr: str | None = Field(
+        None,
+        max_length=4096,
+        description="Pages never to recognise, as 1-3,5, or `all`: but for those that `force_ocr` "
+        "names. They give their own text or none.",
+    )
+
+    def change(self) -> OcrChange:
+        """Raise InvalidOption."""
+        force = _pages_or_all(self.force_ocr, "force_ocr")
+        forbid = _pages_or_all(self.forbid_ocr, "forbid_ocr")
+        if set(force or ()) & set(forbid or ()):
+            raise InvalidOption("forbid_ocr: a page is in force_ocr too", option="forbid_ocr")
+        return OcrChange(force, forbid)
+
+
+class UploadOptions(OcrOptions):
     """Options of an upload, in the query or as fields of the form."""
 
     name: str | None = Field(
@@ -37,16 +71,6 @@ class UploadOptions(Asked):
     )
     pages: str | None = Field(
         None, max_length=4096, description="Pages to read, as 1-3,5; all without it."
-    )
-    force_ocr: str | None = Field(
-        None,
-        max_length=4096,
-        description="Pages to recognise though they carry text, as 1-3,5, or `all`.",
-    )
-    forbid_ocr: str | None = Field(
-        None,
-        max_length=4096,
-        description="Pages never to recognise, as 1-3,5, or `all`: own text or none.",
     )
     outputs: str | None = Field(
         None,
@@ -89,18 +113,14 @@ def read(fields: Mapping[str, str]) -> Wishes:
     except ValidationError as error:
         raise explained(error) from None
     seconds = given.retention_seconds
-    force, forbid = _pages_or_all(given.force_ocr), _pages_or_all(given.forbid_ocr)
-    if set(force) & set(forbid) or (force and forbid and EVERY_PAGE in (*force, *forbid)):
-        raise InvalidOption("forbid_ocr: a page is in force_ocr too", option="forbid_ocr")
+    options = Options(
+        languages=_languages(given.languages),
+        pages=_pages(given.pages, "pages"),
+        outputs=_outputs(given.outputs),
+    )
     return Wishes(
         name=given.name,
-        options=Options(
-            languages=_languages(given.languages),
-            pages=_pages(given.pages),
-            outputs=_outputs(given.outputs),
-            force_ocr=force,
-            forbid_ocr=forbid,
-        ),
+        options=given.change().of(options),
         priority=given.priority,
         retention=None if seconds is None else timedelta(seconds=seconds),
         metadata=metadata(given.metadata),
@@ -120,25 +140,38 @@ def _languages(text: str | None) -> tuple[str, ...]:
     return found or (DEFAULT_LANGUAGE,)
 
 
-def _pages(text: str | None) -> tuple[int, ...]:
+def _pages(text: str | None, option: str) -> Pages:
     numbers: list[int] = []
     for part in _split(text or ""):
-        numbers += _page_range(part)
+        numbers += _page_range(part, option)
         if len(numbers) > MAX_PAGES_ASKED:
-            raise InvalidOption(f"pages: at most {MAX_PAGES_ASKED}", option="pages")
+            raise InvalidOption(f"{option}: at most {MAX_PAGES_ASKED}", option=option)
     return tuple(sorted(set(numbers)))
 
 
-def _pages_or_all(text: str | None) -> tuple[int, ...]:
-    return (EVERY_PAGE,) if text == "all" else _pages(text)
+def _pages_or_all(text: str | None, option: str) -> Pages | None:
+    if text is None:
+        return None
+    return (EVERY_PAGE,) if text.strip().lower() == _ALL else _pages(text, option)
 
 
-def _page_range(part: str) -> Iterable[int]:
+def written(pages: Iterable[int]) -> str:
+    """Write rising page numbers as an option gives them: 1-3,5."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and runs[-1][-1] + 1 == page:
+            runs[-1][1:] = [page]
+        else:
+            runs.append([page])
+    return ",".join("-".join(map(str, run)) for run in runs)
+
+
+def _page_range(part: str, option: str) -> Iterable[int]:
     matched = _PAGES.fullmatch(part)
     first = int(matched[1]) if matched else 0
     last = int(matched[2] or matched[1]) if matched else 0
     if not 1 <= first <= last or last - first >= MAX_PAGES_ASKED:
-        raise InvalidOption(f"pages: {part[:40]!r} is no page or range of pages", option="pages")
+        raise InvalidOption(f"{option}: {part[:40]!r} is no page or range of pages", option=option)
     return range(first, last + 1)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from docmill.adapters import sniff
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
 from docmill.domain.document import ArtifactKind, Output
-from docmill.domain.plan import Plan, Source
+from docmill.domain.plan import GARBAGE_TEXT_LAYER, OCR_LAYER, Plan, Source
 from docmill.domain.rendering import (
     HOCR_TYPE,
     JSON_TYPE,
@@ -24,6 +24,7 @@ from docmill.work.stage import Job, Made, Outcome
 from docmill_ocr import mixed, searchable
 
 ENGINE: Final = "docmill assemble 3"  # raised when the same pages would give other bytes
+_OUTDATED: Final = frozenset({OCR_LAYER, GARBAGE_TEXT_LAYER})  # where the page was recognised
 
 
 class Assemble:
@@ -109,8 +110,9 @@ def _pdf(book: Book) -> Made:
         for page in book.plan.pages
         if book.has(page.number) and page.source is not Source.TEXT
     ]
+    outdated = {page.number for page in book.plan.pages if page.reason in _OUTDATED}
     ours = source != book.job.original
-    searchable.write(source, read, book.added, target, archive=ours)
+    searchable.write(source, read, book.added, target, outdated=outdated, archive=ours)
     return Made(kind=ArtifactKind.PDF, page=0, path=target, media_type=sniff.PDF)
 
 

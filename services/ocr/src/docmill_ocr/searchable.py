@@ -1,7 +1,7 @@
 """The searchable PDF: the document as it is, with invisible text on the recognised pages."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -10,20 +10,26 @@ from pikepdf import Dictionary, Page, Pdf, Stream
 
 from docmill.adapters import pdf
 from docmill.domain.words import PageText
-from docmill_ocr import archival, glyphless, layered
+from docmill_ocr import archival, glyphless, layered, unseen
 from docmill_ocr.glyphless import Alphabet
 
 ReadPage = Callable[[int], PageText]
 
 
 def write(
-    source: Path, numbers: Sequence[int], read: ReadPage, target: Path, *, archive: bool = False
+    source: Path,
+    numbers: Sequence[int],
+    read: ReadPage,
+    target: Path,
+    *,
+    outdated: Container[int] = (),
+    archive: bool = False,
 ) -> None:
     """Write the PDF with text on the pages of these numbers; the others stay as they are.
 
     Pages are read one at a time, twice. Where there is no text to add, and where the file is too
-    odd to be rewritten, it is kept byte for byte. A file of our own making may be written for the
-    archive.
+    odd to be rewritten, it is kept byte for byte. On outdated pages their words take the place of
+    text that nobody sees. A file of our own making may be written for the archive.
     """
     alphabet = Alphabet.of(_texts(numbers, read))
     if alphabet.empty and not archive:
@@ -32,14 +38,19 @@ def write(
     try:
         with Pdf.open(source) as document:
             settings = archival.prepared(document) if archive else {}
-            _add_layers(document, source, numbers, read, alphabet)
+            _add_layers(document, source, numbers, read, alphabet, outdated)
             document.save(target, **{"deterministic_id": True, **settings})
     except pikepdf.PdfError:
         shutil.copyfile(source, target)
 
 
 def _add_layers(
-    document: Pdf, source: Path, numbers: Sequence[int], read: ReadPage, alphabet: Alphabet
+    document: Pdf,
+    source: Path,
+    numbers: Sequence[int],
+    read: ReadPage,
+    alphabet: Alphabet,
+    outdated: Container[int],
 ) -> None:
     font = glyphless.embedded(document, alphabet)
     with pdf.opened(source) as drawn:
@@ -49,7 +60,10 @@ def _add_layers(
                 continue
             with pdf.page(drawn, number) as sheet:
                 content = layered.layer(words, pdf.shown(sheet), sheet.get_size(), alphabet)
-            _prepend(document, document.pages[number - 1], content, font)
+            page = document.pages[number - 1]
+            if number in outdated:
+                unseen.take_out(document, page)
+            _prepend(document, page, content, font)
 
 
 def _texts(numbers: Iterable[int], read: ReadPage) -> Iterable[str]:

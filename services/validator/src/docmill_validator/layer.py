@@ -2,26 +2,25 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from docmill.adapters.pdf import Contents
 from docmill.adapters.pdf_text import Layer
 from docmill.domain.document import Ocr
-from docmill.domain.plan import Source
+from docmill.domain.plan import GARBAGE_TEXT_LAYER, OCR_LAYER, Source
+from docmill.domain.words import Word
 
 TEXT_LAYER: Final = "text_layer"
-OCR_LAYER: Final = "ocr_layer"  # of an earlier OCR, under or over the scan
 EMPTY_PAGE: Final = "empty_page"
 NO_TEXT_LAYER: Final = "no_text_layer"
 THIN_TEXT_LAYER: Final = "thin_text_layer"
-GARBAGE_TEXT_LAYER: Final = "garbage_text_layer"
 IMAGE_COVERS_PAGE: Final = "image_covers_page"
 TEXT_AND_IMAGE: Final = "text_and_image"
 IMAGE: Final = "image"  # the file is a picture
-OCR_FORCED: Final = "ocr_forced"
-OCR_FORBIDDEN: Final = "ocr_forbidden"
 
+_SOURCES: Final = {Ocr.FORCE: Source.RECOGNISE, Ocr.FORBID: Source.TEXT}
 _FULL_PAGE: Final = 0.85  # of the page under images: a scan, or a page on a picture
 _VISIBLE_IMAGE: Final = 0.1  # a logo is smaller
 _MANY_PATHS: Final = 20  # letters drawn as outlines come in tens
@@ -62,12 +61,14 @@ def judge(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdic
 
 
 def as_asked(verdict: Verdict, ocr: Ocr) -> Verdict:
-    """Let the caller's word decide; the reason stays the page's own where both agree."""
-    if ocr is Ocr.FORCE and verdict.source is not Source.RECOGNISE:
-        return Verdict(Source.RECOGNISE, OCR_FORCED)
-    if ocr is Ocr.FORBID and verdict.source is not Source.TEXT:
-        return Verdict(Source.TEXT, OCR_FORBIDDEN)
-    return verdict
+    """Let the caller's word decide; the reason stays what the page was found to be."""
+    return replace(verdict, source=_SOURCES.get(ocr, verdict.source))
+
+
+def believed(layer: Layer, verdict: Verdict) -> Iterator[Word]:
+    """Yield the words of a layer that is taken, those of garbage as what nobody is sure of."""
+    doubtful = verdict.reason == GARBAGE_TEXT_LAYER
+    return (replace(word, confidence=0.0) if doubtful else word for word in layer.words)
 
 
 def _complete(layer: Layer, contents: Contents, size: tuple[float, float]) -> Verdict:

@@ -14,7 +14,7 @@ from docmill.domain.plan import Plan, PlannedPage, Source
 from docmill.domain.rejection import CorruptFile, PageUnreadable
 from docmill.domain.words import PageText
 from docmill_validator.asked import asked_pages
-from docmill_validator.layer import Verdict, as_asked, judge
+from docmill_validator.layer import Verdict, as_asked, believed, judge
 
 ENGINE: Final = f"pdfium {pdfium.PDFIUM_INFO.build}"
 DAMAGED_PAGE: Final = "damaged_page"
@@ -73,7 +73,7 @@ def _page(
         height=planned.height,
         unit=planned.unit,
         source=Source.TEXT,
-        words=layer.words,
+        words=tuple(believed(layer, verdict)),
         engine=ENGINE,
     )
     return ReadPage(planned, text)

@@ -189,9 +189,12 @@ class Client:
         found: Document = self._json("POST", f"/v1/documents/{document}/cancel")
         return found
 
-    def retry(self, document: Identity) -> Document:
-        """Ask for a new run."""
-        found: Document = self._json("POST", f"/v1/documents/{document}/retry")
+    def retry(
+        self, document: Identity, *, force_ocr: str | None = None, forbid_ocr: str | None = None
+    ) -> Document:
+        """Ask for a new run, with other pages as in `upload`; what is None stays as it was."""
+        params = _given({"force_ocr": force_ocr, "forbid_ocr": forbid_ocr})
+        found: Document = self._json("POST", f"/v1/documents/{document}/retry", params=params)
         return found
 
     def erase(self, document: Identity) -> None:

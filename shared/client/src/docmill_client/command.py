@@ -148,7 +148,11 @@ def _cancel(command: Command) -> int:
 
 
 def _retry(command: Command) -> int:
-    command.text(command.client.retry(command.asked.document)["state"])
+    asked = command.asked
+    document = command.client.retry(
+        asked.document, force_ocr=asked.force_ocr, forbid_ocr=asked.forbid_ocr
+    )
+    command.text(document["state"])
     return 0
 
 

@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=about, description=about).add_argument(
             "document", help=DOCUMENT
         )
+    _retry(commands.add_parser("retry", help="ask for a new run"))
     pdf = commands.add_parser("pdf", help="save the searchable PDF")
     pdf.add_argument("document", help=DOCUMENT)
     pdf.add_argument("--output", "-o", type=Path, help="where; else the document's name")
@@ -32,7 +33,6 @@ _ON_A_DOCUMENT = {
     "text": "print the text",
     "events": "show a document's history",
     "cancel": "stop the work on a document",
-    "retry": "ask for a new run",
     "erase": "delete all of a document",
 }
 
@@ -42,12 +42,21 @@ def _upload(command: argparse.ArgumentParser) -> None:
     command.add_argument("--wait", action="store_true", help="wait and print the text")
     command.add_argument("--languages", help="by commas, the main one first: eng,fra; or auto")
     command.add_argument("--pages", help="pages to read: 1-3,5")
-    command.add_argument("--force-ocr", metavar="PAGES", help="pages to recognise anyway, or all")
-    command.add_argument("--forbid-ocr", metavar="PAGES", help="pages never to recognise, or all")
+    _ocr(command)
     command.add_argument("--outputs", help="by commas: words,hocr,pdf,thumbnails")
     command.add_argument("--priority", choices=["critical", "default", "batch"])
     command.add_argument("--metadata", help="a JSON object")
     command.add_argument("--batch", metavar="ID", help="an open batch to put them into")
+
+
+def _retry(command: argparse.ArgumentParser) -> None:
+    command.add_argument("document", help=DOCUMENT)
+    _ocr(command)
+
+
+def _ocr(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--force-ocr", metavar="PAGES", help="pages to recognise anyway, or all")
+    command.add_argument("--forbid-ocr", metavar="PAGES", help="pages never to recognise, or all")
 
 
 def _list(command: argparse.ArgumentParser) -> None:

@@ -1,10 +1,10 @@
 """A document, its states and their table of moves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 DEFAULT_LANGUAGE: Final = "eng"
@@ -83,6 +83,7 @@ class Ocr(StrEnum):
 
 
 EVERY_PAGE: Final = 0  # in place of page numbers
+Pages: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,21 +91,28 @@ class Options:
     """What the caller asked for; every run keeps its own copy.
 
     `pages` is a sorted tuple of page numbers from 1, empty for all; `force_ocr` and `forbid_ocr`
-    have no page in common, and are (EVERY_PAGE,) for all.
+    have nothing in common; (EVERY_PAGE,) is all pages that the other one does not name.
     """
 
     languages: tuple[str, ...] = (DEFAULT_LANGUAGE,)
-    pages: tuple[int, ...] = ()
+    pages: Pages = ()
     outputs: frozenset[Output] = frozenset(Output)
-    force_ocr: tuple[int, ...] = ()
-    forbid_ocr: tuple[int, ...] = ()
+    force_ocr: Pages = ()
+    forbid_ocr: Pages = ()
 
     def ocr(self, page: int) -> Ocr:
         """Return what was asked for a page."""
-        for asked, pages in ((Ocr.FORCE, self.force_ocr), (Ocr.FORBID, self.forbid_ocr)):
-            if page in pages or EVERY_PAGE in pages:
-                return asked
+        for number in (page, EVERY_PAGE):
+            if number in self.force_ocr:
+                return Ocr.FORCE
+            if number in self.forbid_ocr:
+                return Ocr.FORBID
         return Ocr.AUTO
+
+    def beyond(self, total: int) -> Pages:
+        """Return the pages asked for that a document of so many does not have."""
+        asked = {*self.pages, *self.force_ocr, *self.forbid_ocr}
+        return tuple(sorted(page for page in asked if page > total))
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON value that `from_json` reads back, the same for equal options."""
@@ -127,6 +135,26 @@ class Options:
             force_ocr=tuple(value.get("force_ocr", ())),
             forbid_ocr=tuple(value.get("forbid_ocr", ())),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OcrChange:
+    """What to ask of OCR otherwise, in pages as in Options; None keeps what is asked."""
+
+    force: Pages | None = None
+    forbid: Pages | None = None
+
+    def of(self, options: Options) -> Options:
+        """Return the options changed: what is given takes its pages from what is kept."""
+        force = _left(options.force_ocr, self.forbid) if self.force is None else self.force
+        forbid = _left(options.forbid_ocr, self.force) if self.forbid is None else self.forbid
+        return replace(options, force_ocr=force, forbid_ocr=forbid)
+
+
+def _left(kept: Pages, taken: Pages | None) -> Pages:
+    if taken is None:
+        return kept
+    return () if EVERY_PAGE in taken else tuple(page for page in kept if page not in taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

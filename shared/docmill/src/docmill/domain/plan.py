@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+# What other stages look for among the reasons of a page.
+OCR_LAYER: Final = "ocr_layer"  # its text is of an earlier OCR, under or over the scan
+GARBAGE_TEXT_LAYER: Final = "garbage_text_layer"  # its text is not what it shows
 
 
 class Source(StrEnum):
@@ -16,7 +20,10 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPage:
-    """How one page is read, and why. Sizes are in the page's `unit`, as shown upright."""
+    """How one page is read. Sizes are in the page's `unit`, as shown upright.
+
+    `reason` is what the page was found to be, also where the caller's word decided otherwise.
+    """
 
     number: int
     source: Source

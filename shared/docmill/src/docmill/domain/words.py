@@ -82,7 +82,7 @@ class Word:
 
     text: str
     box: tuple[float, float, float, float]
-    confidence: float  # 0 to 100; 100 for words of a text layer
+    confidence: float  # 0 to 100; of a text layer 100, or 0 where it is garbage
     block: int
     paragraph: int
     line: int

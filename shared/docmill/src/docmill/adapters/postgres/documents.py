@@ -16,6 +16,7 @@ from docmill.domain.document import (
     ArtifactKind,
     Document,
     Event,
+    Ocr,
     Options,
     Priority,
     State,
@@ -46,9 +47,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageInfo:
-    """One page as planned, and what became of it."""
+    """One page as planned, what its run asked for it, and what became of it."""
 
     plan: PlannedPage
+    ocr: Ocr
     facts: Mapping[str, Any] = field(default_factory=dict)
     failure_code: str | None = None
 
@@ -184,4 +186,9 @@ def _page(row: Row) -> PageInfo:
         height=row["height"],
         unit=row["unit"],
     )
-    return PageInfo(plan=plan, facts=row["facts"], failure_code=row["failure_code"])
+    return PageInfo(
+        plan=plan,
+        ocr=Options.from_json(row["options"]).ocr(plan.number),
+        facts=row["facts"],
+        failure_code=row["failure_code"],
+    )

@@ -17,12 +17,13 @@ from docmill.adapters.postgres.connection import Connection, Row, first, impatie
 from docmill.adapters.postgres.database import Database
 from docmill.adapters.postgres.queries import load
 from docmill.adapters.postgres.settle import Locked, locked
-from docmill.domain.document import LIVE, RERUNNABLE, Options, Output, State
+from docmill.domain.document import LIVE, RERUNNABLE, OcrChange, Options, Output, State
 from docmill.domain.rejection import TimedOut
 from docmill.domain.task import Stage
 
 SQL: Final = load("lifecycle")
 PATIENCE: Final = timedelta(seconds=1)  # for one overdue document of many
+SAME: Final = OcrChange()
 
 
 class Answer(StrEnum):
@@ -62,10 +63,19 @@ class PostgresLifecycle:
         return answers.count(Answer.DONE)
 
     def retry(
-        self, tenant: str, document: UUID, *, by: str, correlation: str | None = None
+        self,
+        tenant: str,
+        document: UUID,
+        *,
+        by: str,
+        correlation: str | None = None,
+        change: OcrChange = SAME,
     ) -> Answer:
-        """Open a new run that does only what the last one left undone, and assembles again."""
-        return self._change(tenant, document, lambda held: _retry(held, by), correlation)
+        """Open a new run that does only what the last one left undone, and assembles again.
+
+        Where it is asked for something else it does all anew. A live run is not changed.
+        """
+        return self._change(tenant, document, lambda held: _retry(held, by, change), correlation)
 
     def erase(
         self, tenant: str, document: UUID, *, by: str, correlation: str | None = None
@@ -128,24 +138,28 @@ def _cancel(held: Locked, by: str) -> Answer:
     return Answer.DONE
 
 
-def _retry(held: Locked, by: str) -> Answer:
+def _retry(held: Locked, by: str, change: OcrChange) -> Answer:
     if held.state in LIVE:
-        return Answer.ALREADY
+        options = _options(_one(held, "last_options"))
+        return Answer.ALREADY if change.of(options) == options else Answer.CONFLICT
     if held.state not in RERUNNABLE:
         return Answer.CONFLICT
     held.cancel_tasks("superseded")  # a thumbnail of the run before: the new run does it
     held.move(State.PROCESSING)
-    open_run(held, reason="retry", by=by)
+    open_run(held, reason="retry", by=by, change=change)
     return Answer.DONE
 
 
-def open_run(held: Locked, *, reason: str, by: str) -> None:
-    """Open the next run with the last one's options.
+def open_run(held: Locked, *, reason: str, by: str, change: OcrChange = SAME) -> None:
+    """Open the next run with the last one's options, but for the change.
 
-    What that one made is carried over as far as today's engines would make the same.
+    What that one made is carried over as far as today's engines would make the same of the same
+    options.
     """
     before = held.run
     last = _one(held, "last_options")
+    if (options := change.of(_options(last))) != _options(last):
+        last |= {"options": options.as_json(), "plan": None}
     held.run = before + 1
     unit = held.key | {"before": before}
     opened = unit | {
@@ -161,7 +175,7 @@ def open_run(held: Locked, *, reason: str, by: str) -> None:
         return
     for query in ("carry_pages", "carry_outputs", "carry_artifacts"):
         held.connection.execute(SQL[query], unit)
-    _add_missing(held, Options.from_json(last["options"]))
+    _add_missing(held, options)
     held.settle()
 
 
@@ -199,6 +213,10 @@ def _time_out(connection: Connection, document: UUID, limit: timedelta) -> Locke
     held.end_run(State.FAILED)
     held.save()
     return held
+
+
+def _options(run: Row) -> Options:
+    return Options.from_json(run["options"])
 
 
 def _one(held: Locked, query: str) -> Row:

@@ -80,9 +80,10 @@ SELECT a.key, a.sha256, coalesce(o.facts ->> 'engine', o.engine) AS engine
 
 -- name: pages
 -- The pages of the last settled run, or of the current one while there is none. A read.
-SELECT p.number, p.source, p.reason, p.width, p.height, p.unit, p.facts, p.failure_code
+SELECT p.number, p.source, p.reason, p.width, p.height, p.unit, p.facts, p.failure_code, r.options
   FROM page AS p
   JOIN document AS d ON d.id = p.document_id AND coalesce(d.settled_run, d.run) = p.run
+  JOIN run AS r ON r.document_id = p.document_id AND r.number = p.run
  WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.state <> 'erasing'
  ORDER BY p.number
 
