@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 from zlib import crc32
 
 import img2pdf
@@ -87,7 +87,7 @@ def _append(whole: Pdf, page: SetAside | None) -> None:
         whole.pages.extend(one.pages)
     shown = whole.pages[-1].Resources.XObject
     picture = whole.get_object(number, 0)
-    picture.stream_dict = shown[name]
+    picture.stream_dict = cast("Dictionary", shown[name])
     shown[name] = picture
 
 

@@ -35,7 +35,7 @@ def stored(frame: TiffImageFile, path: Path) -> bytes | None:
     `frame` is open at it and has not been decoded.
     """
     tags = frame.tag_v2
-    make = {_GROUP_4: _fax, _JPEG: _jpeg}.get(tags.get(Tiff.COMPRESSION))
+    make = {_GROUP_4: _fax, _JPEG: _jpeg}.get(tags.get(Tiff.COMPRESSION, 0))
     if make is None or any(tags.get(tag, usual) != usual for tag, usual in _USUAL.items()):
         return None
     try:
