@@ -14,7 +14,6 @@ from docmill.domain.words import PageText, Strategy
 from docmill.testing import degradation, documents
 from docmill.testing.pictures import encoded
 from docmill.testing.scoring import error_rate
-from docmill.work.protocol import job_frame, outcome_of
 from docmill.work.settings import ChildSettings
 from docmill.work.stage import Job
 from docmill_ocr import tessdata
@@ -58,11 +57,7 @@ def read(child: Child, content: bytes) -> PageText:
         scratch=child.folder.fresh_scratch(),
         limits={},
     )
-    child.channel.send({"serial": 1, "job": job_frame(job), "cpu_seconds": 60})
-    answer = child.channel.receive(within=60)
-    assert answer is not None
-    made = outcome_of(answer["done"], job.scratch).made
-    return read_page(made[0].path.read_bytes())
+    return read_page(child.run(job).made[0].path.read_bytes())
 
 
 def test_what_reads_badly_is_read_again_inside_the_sandbox(child: Child) -> None:

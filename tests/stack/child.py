@@ -14,8 +14,8 @@ from docmill.domain.document import Options
 from docmill.domain.task import Stage
 from docmill.testing.children import NOBODY, PLAN
 from docmill.work.folder import Access, ChildFolder, workshop
-from docmill.work.protocol import Channel, Frame, job_frame
-from docmill.work.stage import Job
+from docmill.work.protocol import Channel, Frame, job_frame, outcome_of
+from docmill.work.stage import Job, Outcome
 from tests.stack.measure import collect, measured_into
 
 ACCESS = Access(NOBODY if os.geteuid() == 0 else None)
@@ -54,6 +54,14 @@ class Child:
             limits={},
         )
         self.channel.send({"serial": 7, "job": job_frame(job), "cpu_seconds": cpu_seconds})
+
+    def run(self, job: Job, *, within: float = 60) -> Outcome:
+        """Have it do a job of its stages."""
+        self.channel.send({"serial": 1, "job": job_frame(job), "cpu_seconds": within})
+        answer = self.channel.receive(within=within)
+        assert answer is not None
+        assert "done" in answer, answer
+        return outcome_of(answer["done"], job.scratch)
 
     def left(self) -> int:
         """Close its pipe, as a worker does that goes away; return its exit code."""

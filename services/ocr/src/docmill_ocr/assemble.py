@@ -23,7 +23,7 @@ from docmill.domain.words import PageText
 from docmill.work.stage import Job, Made, Outcome
 from docmill_ocr import mixed, searchable
 
-ENGINE: Final = "docmill assemble 3"  # raised when the same pages would give other bytes
+ENGINE: Final = "docmill assemble 4"  # raised when the same pages would give other bytes
 _OUTDATED: Final = frozenset({OCR_LAYER, GARBAGE_TEXT_LAYER})  # where the page was recognised
 
 

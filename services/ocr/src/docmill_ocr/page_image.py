@@ -12,6 +12,7 @@ import pypdfium2 as pdfium
 
 from docmill.adapters import image, pdf, sniff
 from docmill.adapters.image import Pixels
+from docmill_ocr import scan
 
 Matrix = npt.NDArray[np.float64]
 
@@ -71,7 +72,7 @@ def _from_pdf(path: Path, number: int, max_pixels: int) -> PageImage:
         size = sheet.get_size()
         # What must be made smaller anyway is drawn so, which takes its image row by row.
         fits = all(each.width * each.height <= MOST_PIXELS for each in found.pictures)
-        pixels = pdf.scan(sheet) if fits else None
+        pixels = scan.stored(sheet, path, number) if fits else None
         if pixels is None:
             pixels = pdf.rendered(sheet, _scale(sheet, found))
     inches = size[0] / pdf.POINTS_PER_INCH, size[1] / pdf.POINTS_PER_INCH

@@ -15,10 +15,8 @@ from docmill.adapters.image import Pixels
 from docmill.domain.rejection import CorruptFile, EncryptedPdf, PageUnreadable, TooManyPixels
 
 POINTS_PER_INCH: Final = 72
-_DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
+DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
 _FULL_PAGE: Final = 0.85
-_SLACK: Final = 1.5  # points by which a scan may miss the page's edge
-_ROWS: Final = 64  # converted at once
 _DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
 Affine = tuple[float, float, float, float, float, float]
 
@@ -127,7 +125,7 @@ def mapped(affine: Affine, box: tuple[float, ...]) -> tuple[float, float, float,
 def contents(sheet: pdfium.PdfPage) -> Contents:
     """Look at the page's objects; nothing is decoded."""
     affine = shown(sheet)
-    items = list(sheet.get_objects(max_depth=_DEPTH))
+    items = list(sheet.get_objects(max_depth=DEPTH))
     pictures = {
         place: _picture(item, affine)
         for place, item in enumerate(items)
@@ -166,60 +164,3 @@ def rendered(sheet: pdfium.PdfPage, scale: float, *, color: bool = False) -> Pix
     bitmap = sheet.render(scale=scale, grayscale=not color, may_draw_forms=True, rev_byteorder=True)
     pixels = np.array(bitmap.to_numpy())
     return pixels if color else pixels.reshape(pixels.shape[:2])
-
-
-def scan(sheet: pdfium.PdfPage) -> Pixels | None:
-    """Return the page's one full-page image as it is stored, or None where it must be drawn."""
-    if raw.FPDFPage_GetAnnotCount(sheet.raw):
-        return None
-    items = list(sheet.get_objects(max_depth=_DEPTH))
-    if len(items) != 1 or items[0].type != raw.FPDF_PAGEOBJ_IMAGE:
-        return None
-    if not (_upright(items[0]) and _fills(sheet, items[0])) or _masked(items[0]):
-        return None
-    return _stored(items[0], sheet.get_rotation())
-
-
-def _upright(item: Any) -> bool:
-    matrix = item.get_matrix()
-    level = abs(matrix.b) < 1e-3 * abs(matrix.a) and abs(matrix.c) < 1e-3 * abs(matrix.d)
-    return bool(item.level == 0 and level and matrix.a > 0 and matrix.d > 0)
-
-
-def _fills(sheet: pdfium.PdfPage, item: Any) -> bool:
-    width, height = sheet.get_size()
-    box = mapped(shown(sheet), item.get_bounds())
-    edges = zip(box, (0, 0, width, height), strict=True)
-    return all(abs(got - wanted) <= _SLACK for got, wanted in edges)
-
-
-def _masked(item: Any) -> bool:
-    return bool(raw.FPDFPageObj_HasTransparency(item.raw))
-
-
-def _stored(item: Any, rotation: int) -> Pixels | None:
-    try:
-        bitmap = item.get_bitmap(render=False)
-    except pdfium.PdfiumError:
-        return None
-    pixels = _luminance(bitmap)
-    return None if pixels is None else np.ascontiguousarray(np.rot90(pixels, -rotation // 90))
-
-
-def _luminance(bitmap: Any) -> Pixels | None:
-    pixels = bitmap.to_numpy()
-    if bitmap.mode == "L":
-        return np.array(pixels.reshape(pixels.shape[:2]))
-    if bitmap.mode in {"BGR", "BGRX"}:
-        return _gray(pixels)
-    return None
-
-
-def _gray(pixels: Pixels) -> Pixels:
-    """Weigh the colours, some rows at a time: as numbers with fractions a page takes 100 MB."""
-    weights = np.array((0.114, 0.587, 0.299), dtype=np.float32)
-    made = np.empty(pixels.shape[:2], dtype=np.uint8)
-    for top in range(0, len(pixels), _ROWS):
-        rows = slice(top, top + _ROWS)
-        made[rows] = pixels[rows, :, :3] @ weights + 0.5
-    return made
