@@ -22,19 +22,14 @@ def dense(seed: int) -> bytes:
 
 
 def columns(seed: int) -> bytes:
-    """A full A4 page at 200 dpi as a magazine sets it: two columns, paragraphs, curly quotes."""
+    """As much text at 200 dpi in two columns of paragraphs, in curly quotes."""
     half = Sheet(points=9.5, margin_inches=0.4, inches=(A4_INCHES[0] / 2, A4_INCHES[1]))
     page = Image.new("L", Sheet().size, 255)
     for place in range(2):
-        texts = [_told(dense_text(2 * seed + place, DENSE)[part : part + 380]) for part in PARTS]
-        page.paste(printed(texts, half), (place * half.size[0], 0))
+        text = dense_text(2 * seed + place, DENSE)
+        quoted = [f"\u201c{text[part : part + 380]}\u201d" for part in PARTS]
+        page.paste(printed(quoted, half), (place * half.size[0], 0))
     return encoded(page, "PNG", dpi=(200, 200))
-
-
-def _told(text: str) -> str:
-    """Set the text between the quotes and dashes of printed books."""
-    first, _, rest = text.partition(" ")
-    return f"\u201c{first} \u2014 {rest}\u201d"
 
 
 def few_lines(seed: int) -> bytes:
