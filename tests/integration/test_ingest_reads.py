@@ -80,7 +80,7 @@ class TestOutputs:
 
     def test_a_page_has_text_and_words(self, caller: Caller, ready: str) -> None:
         page = caller.get(f"{ready}/pages/2").get_json()
-        assert (page["text"], page["confidence"]) == ("Page 2", 85.0)
+        assert (page["text"], page["confidence"]) == ("Page 2", 88.0)
         assert page["words"][1]["box"] == [5, 2, 6, 4]
         assert caller.get(f"{ready}/pages/2/text").text == "Page 2"
         assert "ocr_page" in caller.get(f"{ready}/pages/2/hocr").text
