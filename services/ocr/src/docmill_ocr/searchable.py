@@ -1,12 +1,13 @@
 """The searchable PDF: the document as it is, with invisible text on the recognised pages."""
 
 import shutil
+import zlib
 from collections.abc import Callable, Container, Iterable, Sequence
 from copy import copy
 from pathlib import Path
 
 import pikepdf
-from pikepdf import Dictionary, Page, Pdf, Stream
+from pikepdf import Dictionary, Name, Page, Pdf, Stream
 
 from docmill.adapters import pdf
 from docmill.domain.words import PageText
@@ -72,10 +73,12 @@ def _texts(numbers: Iterable[int], read: ReadPage) -> Iterable[str]:
 
 def _prepend(document: Pdf, page: Page, content: bytes, font: pikepdf.Object) -> None:
     """Put the text before the page's own content, whose graphics state may be left in any way."""
+    # Packed at once: a thousand pages wait in memory until the document is saved.
+    packed = Stream(document, zlib.compress(content), Filter=Name.FlateDecode)
     # Resources may be shared with pages that want nothing of ours, or inherited.
     resources = copy(page.resources)
     fonts = copy(resources.get("/Font", Dictionary()))
     fonts[layered.FONT] = font
     resources.Font = fonts
     page.obj.Resources = resources
-    page.contents_add(Stream(document, content), prepend=True)
+    page.contents_add(packed, prepend=True)
