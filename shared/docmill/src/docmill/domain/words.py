@@ -44,7 +44,7 @@ class Step(StrEnum):
 class Doubt(StrEnum):
     """Why a look at a page was followed by another."""
 
-    FEW_CHARACTERS = "few characters"  # for the ink there is
+    FEW_CHARACTERS = "few characters"  # next to none, on a page with ink
     LOW_CONFIDENCE = "low confidence"
 
 
