@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias, TypedDict, cast
 from uuid import uuid4
@@ -18,6 +19,7 @@ from urllib3 import HTTPResponse
 
 from docmill.adapters.s3_direct import Direct
 from docmill.adapters.s3_error import translated
+from docmill.adapters.s3_part import Part, file_parts, pieces, stream_parts
 from docmill.adapters.s3_reader import CHUNK_BYTES, Reader, Source
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, MultipartUploadTypeDef
 
-    Parts: TypeAlias = list[CompletedPartTypeDef]
+    Sent: TypeAlias = list[CompletedPartTypeDef]
 
 PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
 PROBE_BYTES: Final = 64 * 2**10  # more than one segment or buffer: what spoils bodies spoils it too
@@ -110,16 +112,17 @@ class S3Blobs:
 
     def put(self, key: str, body: Source, *, media_type: str) -> Stored:
         """Store a body of up to one part in one request, a larger one as multipart."""
-        first = _read_part(body, self._part_bytes)
+        parts = stream_parts(body, self._part_bytes)
+        first = next(parts, bytearray())
         if len(first) < self._part_bytes:
             return self._put_whole(key, first, media_type, verified=True)
-        return self._put_parts(key, first, body, media_type)
+        return self._put_parts(key, chain([first], parts), media_type)
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
         if path.stat().st_size < self._part_bytes:
             return self._put_whole(key, path.read_bytes(), media_type)
         with path.open("rb") as file:
-            return self.put(key, file, media_type=media_type)
+            return self._put_parts(key, file_parts(file, self._part_bytes), media_type)
 
     @contextmanager
     def open(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[BinaryIO]:
@@ -264,15 +267,15 @@ class S3Blobs:
         told = etag.strip('"') == md5.hexdigest()
         return self._verified(stored) if verified and not told else stored
 
-    def _put_parts(self, key: str, first: bytearray, body: Source, media_type: str) -> Stored:
+    def _put_parts(self, key: str, parts: Iterable[Part], media_type: str) -> Stored:
         with translated(key):
             made = self._client.create_multipart_upload(
                 Bucket=self._bucket, Key=key, ContentType=media_type, **self._encrypted
             )
         upload_id = made["UploadId"]
         try:
-            parts, size, sha256 = self._send_parts(key, upload_id, first, body)
-            self._complete(key, upload_id, parts)
+            sent, size, sha256 = self._send_parts(key, upload_id, parts)
+            self._complete(key, upload_id, sent)
         except BaseException:
             with suppress(StoreDown):  # the scheduler aborts what nobody ended
                 self._abort(key, upload_id)
@@ -280,41 +283,41 @@ class S3Blobs:
         return self._verified(Stored(key=key, size=size, sha256=sha256))
 
     def _send_parts(
-        self, key: str, upload_id: str, first: bytearray, body: Source
-    ) -> tuple["Parts", int, bytes]:
-        """Send one part while the next is read: two parts in memory, never more."""
-        digest, size, part = hashlib.sha256(), 0, first
-        parts: Parts = []
+        self, key: str, upload_id: str, parts: Iterable[Part]
+    ) -> tuple["Sent", int, bytes]:
+        """Send one part while the next is read: two parts at a time, never more."""
+        digest, size = hashlib.sha256(), 0
+        sent: Sent = []
         sending: Future[str] | None = None
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="s3-part") as sender:
-            while part:
-                digest.update(part)
-                size += len(part)
-                _collect(sending, parts)
-                sending = sender.submit(self._send_part, key, upload_id, len(parts) + 1, part)
-                part = _read_part(body, self._part_bytes)
-            _collect(sending, parts)
-        return parts, size, digest.digest()
+            for part in parts:
+                for piece in pieces(part):
+                    digest.update(piece)
+                    size += len(piece)
+                _collect(sending, sent)
+                sending = sender.submit(self._send_part, key, upload_id, len(sent) + 1, part)
+            _collect(sending, sent)
+        return sent, size, digest.digest()
 
-    def _send_part(self, key: str, upload_id: str, number: int, part: bytearray) -> str:
+    def _send_part(self, key: str, upload_id: str, number: int, part: Part) -> str:
         with translated(key):
             sent = self._client.upload_part(
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=upload_id,
                 PartNumber=number,
-                Body=cast("bytes", part),  # boto3 takes a bytearray as well
+                Body=cast("bytes", part),  # boto3 takes a bytearray and a file as well
                 ContentMD5=_md5(part),
             )
         return sent["ETag"]
 
-    def _complete(self, key: str, upload_id: str, parts: "Parts") -> None:
+    def _complete(self, key: str, upload_id: str, sent: "Sent") -> None:
         with translated(key):
             self._client.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=upload_id,
-                MultipartUpload={"Parts": parts},
+                MultipartUpload={"Parts": sent},
             )
 
     def _verified(self, sent: Stored) -> Stored:
@@ -369,22 +372,13 @@ class S3Blobs:
                 self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
 
 
-def _read_part(body: Source, size: int) -> bytearray:
-    """Read until the part is full or the body ends; short reads are no end."""
-    part = bytearray()
-    while len(part) < size:
-        chunk = body.read(min(CHUNK_BYTES, size - len(part)))
-        if not chunk:
-            break
-        part += chunk
-    return part
-
-
-def _collect(sending: Future[str] | None, parts: "Parts") -> None:
+def _collect(sending: Future[str] | None, sent: "Sent") -> None:
     if sending is not None:
-        parts.append({"ETag": sending.result(), "PartNumber": len(parts) + 1})
+        sent.append({"ETag": sending.result(), "PartNumber": len(sent) + 1})
 
 
-def _md5(content: bytes | bytearray) -> str:
-    digest = hashlib.md5(content, usedforsecurity=False).digest()
-    return base64.b64encode(digest).decode()
+def _md5(part: Part) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces(part):
+        digest.update(piece)
+    return base64.b64encode(digest.digest()).decode()

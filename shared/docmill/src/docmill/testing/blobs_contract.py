@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -76,6 +77,18 @@ class BlobsContract:
         head = blobs.head("k")
         assert head
         assert (head.size, head.sha256) == (len(SMALL), hashlib.sha256(SMALL).digest())
+
+    @pytest.mark.parametrize("beyond", [0, 1, 12345])
+    def test_a_file_of_several_parts_is_stored_whole(
+        self, blobs: Blobs, tmp_path: Path, beyond: int
+    ) -> None:
+        content = Random(1).randbytes(16 * 2**20 + beyond)  # unlike LARGE, its parts differ
+        file = tmp_path / "searchable.pdf"
+        file.write_bytes(content)
+        stored = blobs.put_file("k", file, media_type="application/pdf")
+        assert (stored.size, stored.sha256) == (len(content), hashlib.sha256(content).digest())
+        with blobs.open("k") as body:
+            assert _all(body.read) == content
 
     @pytest.mark.parametrize(("start", "end"), [(0, 0), (2, 5), (5, None), (0, None), (3, 999)])
     def test_a_range_is_inclusive_as_in_http(
