@@ -16,7 +16,7 @@ from docmill.domain.rendering import read_page
 from docmill.domain.words import Step, Strategy, mean_confidence
 from docmill.domain.writing import OWN
 from docmill.testing import documents
-from docmill.testing.pictures import Sheet, encoded, font, printed
+from docmill.testing.pictures import A4_INCHES, Sheet, encoded, font, printed
 from docmill.testing.scoring import error_rate
 from docmill_ocr import page_image, tessdata
 from docmill_ocr.recognise import READING
@@ -58,15 +58,31 @@ def test_a_page_tells_what_was_tried_with_it_and_why(mill: Mill) -> None:
 
 
 def test_a_sound_page_is_looked_at_once_and_says_nothing_of_it(mill: Mill) -> None:
-    assert mill.read(mill.file(documents.page_png())).page().looks == ()
+    page = documents.page_image()
+    ImageDraw.Draw(page).line((160, 2000, 1400, 2000), fill=20, width=5)  # no line of text
+    assert mill.read(mill.file(encoded(page, "PNG"))).page().looks == ()
 
 
 def test_what_is_not_as_any_page_is_remembered_of_a_sure_one_too(mill: Mill) -> None:
     lines = printed([documents.dense_text(1, 500)], Sheet(dpi=200, points=10.5))
     (look,) = mill.read(mill.file(encoded(lines, "PNG", dpi=(200, 200)))).page().looks
-    assert (look.doubt, look.steps[-1]) == (None, Step.ONE_BLOCK)
+    assert (look.doubt, look.steps[-1]) == (None, Step.BLOCKS)
     (look,) = mill.read(mill.file(documents.blank_page())).page().looks
     assert look.strategy is Strategy.BLANK
+
+
+def test_columns_are_read_in_order_without_a_search_for_them(mill: Mill) -> None:
+    texts = [documents.dense_text(seed, 700) for seed in (1, 2)]
+    half = Sheet(points=10.5, inches=(A4_INCHES[0] / 2, A4_INCHES[1]))
+    sheet = Image.new("L", Sheet().size, 255)
+    for place, text in enumerate(texts):
+        sheet.paste(printed([text], half), (place * half.size[0], 0))
+    page = mill.read(mill.file(encoded(sheet, "PNG", dpi=(200, 200)))).page()
+    assert page.looks[0].steps == (Step.BLOCKS,)
+    assert error_rate(page.text, "\n".join(texts)) < 0.002
+    left, right = ([word.box for word in page.words if word.block == block] for block in (0, 1))
+    assert len(left) + len(right) == len(page.words)
+    assert max(box[2] for box in left) < sheet.width / 2 < min(box[0] for box in right)
 
 
 def test_a_page_tells_which_model_read_it(mill: Mill) -> None:

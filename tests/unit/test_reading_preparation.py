@@ -49,49 +49,43 @@ def test_a_flaw_is_told_from_the_pixels_and_mended(kind: str, number: int) -> No
 def test_a_page_without_a_flaw_that_can_be_mended_is_left_as_it_is(kind: str, number: int) -> None:
     page = view(kind, number)
     made = prepared(page)
-    assert set(made.steps) <= {Step.TRIMMED, Step.ONE_BLOCK}
+    assert set(made.steps) <= {Step.BLOCKS}
     assert np.shares_memory(made.view.pixels, page.pixels)
 
 
-def drawn(*marks: tuple[int, int], gray: int = 20) -> View:
-    """A page of white paper with a mark around each place, given by row and column."""
+# ── blocks ───────────────────────────────────────────────────────────────────────────────────────
+def boxed(*boxes: tuple[int, int, int, int], gray: int = 20) -> View:
+    """A page of white paper with some boxes on it: left, top, right, bottom."""
     pixels = np.full((900, 700), 245, np.uint8)
-    for row, column in marks:
-        pixels[row - 5 : row + 5, column - 5 : column + 5] = gray
-    return View(pixels=pixels, to_page=np.array([[0.5, 0, 10], [0, 0.5, 20]]), dpi=200)
+    for left, top, right, bottom in boxes:
+        pixels[top:bottom, left:right] = gray
+    return View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200)
 
 
-def test_the_empty_edges_of_a_page_are_cut_off_with_a_margin_left() -> None:
-    made = prepare.trimmed(drawn((200, 100), (300, 400)))
-    assert made.pixels.shape == (100 + 10 + 64, 300 + 10 + 64)
-    assert made.to_page @ (0, 0, 1) == pytest.approx((10 + (95 - 32) / 2, 20 + (195 - 32) / 2))
-    assert np.array_equal(prepare.trimmed(made).pixels, made.pixels)
+def test_a_part_has_some_paper_around_it_but_nothing_of_another() -> None:
+    boxes = [(100, 100, 300, 140), (100, 160, 300, 200), (400, 100, 690, 200)]
+    first, second, third = prepare.parts(boxed(*boxes), np.array(boxes, np.int32))
+    assert first == (slice(90, 150), slice(90, 310))
+    assert second == (slice(150, 210), slice(90, 310))
+    assert third == (slice(68, 232), slice(368, 722))
 
 
-@pytest.mark.parametrize("place", [(5, 350), (895, 350), (450, 5), (450, 695)])
 @pytest.mark.parametrize("gray", [20, 200])
-def test_no_mark_is_cut_off_however_faint_or_near_the_edge(
-    place: tuple[int, int], gray: int
-) -> None:
-    page = drawn((450, 350), place, gray=gray)
-    made = prepare.trimmed(page)
-    assert made.pixels.size < page.pixels.size
-    assert np.count_nonzero(made.pixels == gray) == 2 * 10 * 10
+def test_a_page_with_a_mark_beside_its_parts_is_not_cut(gray: int) -> None:
+    box = (100, 100, 300, 140)
+    page = boxed(box, (500, 500, 502, 502), gray=gray)
+    assert not prepare.parts(page, np.array([box], np.int32))
+    page.pixels[501] = 245  # one row of it is no more than grain
+    assert prepare.parts(page, np.array([box], np.int32))
 
 
-def test_a_page_without_a_mark_is_not_cut() -> None:
-    page = drawn()
-    assert prepare.trimmed(page) is page
-
-
-def test_only_a_page_of_even_lines_is_cut() -> None:
+def test_only_a_page_of_even_lines_is_read_in_blocks() -> None:
     page = view("clean", 2)
-    made = prepared(page)
-    assert made.steps == (Step.TRIMMED, Step.ONE_BLOCK)
-    assert made.view.pixels.size < page.pixels.size
+    (block,) = prepared(page).blocks
+    assert page.pixels[block].size < page.pixels.size
     beside = page.pixels.copy()
     beside[400:900, 1560:1580] = 0  # a bar beside the lines
-    assert prepared(page.showing(beside)).view.pixels.shape == page.pixels.shape
+    assert not prepared(page.showing(beside)).blocks
 
 
 def fine() -> View:
@@ -103,8 +97,17 @@ def fine() -> View:
 
 def test_letters_finer_than_reading_needs_are_shrunk_to_what_it_needs() -> None:
     made = prepared(fine())
-    assert made.steps == (Step.TRIMMED, Step.ONE_BLOCK, Step.SHRUNK)
+    assert made.steps == (Step.BLOCKS, Step.SHRUNK)
     assert 180 <= made.view.dpi <= 260
+
+
+def test_what_is_shrunk_has_its_blocks_in_the_same_places() -> None:
+    made = prepared(fine())
+    (block,) = made.blocks
+    outside = made.view.pixels.copy()
+    outside[block] = outside.max()
+    assert outside.min() > 200
+    assert made.view.pixels[block].min() < 100
 
 
 def test_large_letters_do_not_shrink_the_small_print_of_the_same_page() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,24 @@ def test_a_doubtful_block_is_read_again_as_any_page(
     view = View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200)
     history = Reader(engine, ("eng",)).read(view).history
     assert engine.blocks[:2] == looks
-    assert [Step.ONE_BLOCK in look.steps for look in history[:2]] == looks
+    assert [Step.BLOCKS in look.steps for look in history[:2]] == looks
+
+
+@pytest.mark.parametrize("sure", [SURE, UNSURE])
+def test_rows_of_dots_read_as_letters_in_a_block_are_looked_for(sure: float) -> None:
+    class Dotted(ScriptedEngine):
+        def recognise(self, *asked: Any, one_block: bool = False, **more: Any) -> list[Word]:
+            (word,) = super().recognise(*asked, one_block=one_block, **more)
+            return [replace(word, text="eeeeeceeeeeceeee" if one_block else word.text)]
+
+    pixels = np.asarray(printed([documents.dense_text(1, 500)], Sheet(dpi=200, points=10.5)))
+    engine = Dotted("first", {("eng",): sure})
+    reading = Reader(engine, ("eng",)).read(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
+    assert reading.words[0].text == "first-reads-this"
+    assert engine.blocks[:2] == [True, False]
+    first, second, *_ = reading.history
+    assert (first.doubt, first.kept) == (Doubt.LEADERS, False)
+    assert Step.BLOCKS not in second.steps
 
 
 def test_grain_is_not_read_as_it_is_however_badly_the_page_reads() -> None:

@@ -1,4 +1,4 @@
-"""Whether a page is one block of lines, among which the engine need not look for columns."""
+"""Where a page's lines of text lie, if lines are all it has: the engine need not search it."""
 
 from typing import Final
 
@@ -16,34 +16,39 @@ _NEAR: Final = 4  # pixels between a dot and its line
 _TALL: Final = 2.5  # usual heights of a line
 _LOW: Final = 0.6  # of a line's usual height; smaller print needs finer pixels
 _LONG: Final = 8.0  # usual heights that a line of smaller print is wide at least
-_PITCH: Final = 1.6  # usual distances between two lines
+_PITCH: Final = 1.6  # usual distances between two lines of a block
 _FULL: Final = 0.75  # share of ink that no line of letters has
 _WIDE: Final = 20  # pixels of what is judged by its share of ink
+_FEWEST: Final = 5  # lines of a column of text
+_MEASURE: Final = 20.0  # letter heights that it is wide at least; the columns of a table are not
+_REACHED: Final = 0.8  # of its width, by at least half of its lines
+_HALF: Final = 0.5
 
 Boxes = npt.NDArray[np.int32]  # a row each: left, top, right, bottom
 
 
-def one_block(marks: Pixels, letter: float) -> bool:
-    """Whether lines of text stand under one another at even distances, with nothing beside them.
+def blocks(marks: Pixels, letter: float) -> list[Boxes]:
+    """Return the lines of a page that has nothing else, block by block as they are read.
 
-    `marks` is a small mask of the ink, `letter` the usual height of a letter in its pixels, 0 when
-    unknown. In doubt it is not.
+    Within a block they stand under one another at even distances; blocks do so too, or side by
+    side as columns of text. `marks` is a small mask of the ink, `letter` the usual height of a
+    letter in its pixels, 0 when unknown. Empty for any other page and in doubt.
     """
     space = int(_SPACE * letter)
     if space < _LEAST_SPACE:
-        return False
+        return []
     boxes = _boxes(marks, space)
     if len(boxes) > _MOST_MARKS:
-        return False
+        return []
     small = np.all(boxes[:, 2:] - boxes[:, :2] <= _DOT, axis=1)
     lines, dots = boxes[~small], boxes[small]
-    return (
-        len(lines) > 0
-        and not _side_by_side(lines)
-        and _even(lines)
-        and not _filled(marks, lines)
-        and _belong(dots, lines)
-    )
+    if not (
+        len(lines) > 0 and _alike(lines) and not _filled(marks, lines) and _belong(dots, lines)
+    ):
+        return []
+    found = _ordered(lines, space, _MEASURE * letter)
+    usual = np.median(lines[:, 3] - lines[:, 1])
+    return [] if any(_beside(part).any() or _low(part, usual) for part in found) else found
 
 
 def _boxes(marks: Pixels, space: int) -> Boxes:
@@ -59,24 +64,30 @@ def _boxes(marks: Pixels, space: int) -> Boxes:
     return boxes
 
 
-def _side_by_side(lines: Boxes) -> bool:
-    """Whether two lie at the same height and apart: columns, a table, a date across from a name."""
+def _beside(lines: Boxes) -> npt.NDArray[np.bool_]:
+    """Tell of each whether another stands at its side: columns, a table, a date across from a name.
+
+    It does at the same height and apart, and between the lines before and after it as well.
+    """
     left, top, right, bottom = lines.T
     apart = np.maximum.outer(left, left) > np.minimum.outer(right, right)
     shared = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
     height = bottom - top
-    return bool(np.any(apart & (2 * shared > np.minimum.outer(height, height))))
+    found: npt.NDArray[np.bool_] = np.any(
+        apart & (2 * shared > np.minimum.outer(height, height)), axis=1
+    )
+    order = np.argsort(top + bottom, kind="stable")
+    after = apart[order[:-1], order[1:]]
+    found[order[1:-1][after[:-1] & after[1:]]] = True
+    return found
 
 
-def _even(lines: Boxes) -> bool:
-    """Whether lines are of much the same height and distance; a picture or a new part is not."""
+def _alike(lines: Boxes) -> bool:
+    """Whether lines are of much the same height: no picture is among them, and no small print."""
     height, width = lines[:, 3] - lines[:, 1], lines[:, 2] - lines[:, 0]
     usual = np.median(height)
     small = (height < _LOW * usual) & (width > _LONG * usual)
-    if np.any(small | (height > _TALL * usual)):
-        return False
-    pitch = np.diff(np.sort(lines[:, 1] + lines[:, 3]))
-    return len(pitch) == 0 or bool(np.all(pitch <= _PITCH * np.median(pitch)))
+    return not np.any(small | (height > _TALL * usual))
 
 
 def _filled(marks: Pixels, lines: Boxes) -> bool:
@@ -94,3 +105,89 @@ def _belong(dots: Boxes, lines: Boxes) -> bool:
     x, y = dots[:, :1], dots[:, 1:2]
     near = (x >= left - _NEAR) & (x <= right + _NEAR) & (y >= top - _NEAR) & (y <= bottom + _NEAR)
     return bool(near.any(axis=1).all())
+
+
+def _low(part: Boxes, usual: float) -> bool:
+    """Whether no line of it is as high as lines are: dust, or a rule."""
+    return bool(np.max(part[:, 3] - part[:, 1]) < _LOW * usual)
+
+
+# ── the order of reading ─────────────────────────────────────────────────────────────────────────
+def _ordered(lines: Boxes, space: int, measure: float) -> list[Boxes]:
+    """Return the blocks in turn; none where what lies side by side is no text in columns."""
+    rows = _groups(lines[:, 1], lines[:, 3])
+    beside = rows[_beside(lines)]
+    if not len(beside):
+        return _parts(lines)
+    first, last = _reach(lines, rows, (beside.min(), beside.max()), space)
+    columns = _columns(lines[(rows >= first) & (rows <= last)], space)
+    if len(columns) == 1 or not all(_text(column, measure) for column in columns):
+        return []
+    above, texts, below = _framed([_parts(column) for column in columns])
+    return [*_parts(lines[rows < first]), *above, *texts, *below, *_parts(lines[rows > last])]
+
+
+def _groups(starts: npt.NDArray[np.int32], ends: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Number what overlaps in one direction alike, from the first."""
+    order = np.argsort(starts, kind="stable")
+    reached = np.maximum.accumulate(ends[order])
+    groups = np.empty(len(starts), np.int64)
+    groups[order] = np.cumsum(np.r_[False, starts[order][1:] > reached[:-1]])
+    return groups
+
+
+def _columns(lines: Boxes, space: int) -> list[Boxes]:
+    """Return what gutters wider than a space part, from the left."""
+    groups = _groups(lines[:, 0], lines[:, 2] + space - 1)
+    return [lines[groups == column] for column in range(groups.max() + 1)]
+
+
+def _reach(
+    lines: Boxes, rows: npt.NDArray[np.int64], within: tuple[int, int], space: int
+) -> tuple[int, int]:
+    """Return the first and the last row that keep to the columns of the rows within."""
+    first, last = within
+
+    def columns(first: int, last: int) -> int:
+        return len(_columns(lines[(rows >= first) & (rows <= last)], space))
+
+    count = columns(first, last)
+    while first > 0 and columns(first - 1, last) == count:
+        first -= 1
+    while last < rows.max() and columns(first, last + 1) == count:
+        last += 1
+    return first, last
+
+
+def _text(column: Boxes, measure: float) -> bool:
+    """Whether it is as wide as lines of text are, and most of its lines as wide as it is."""
+    width = column[:, 2].max() - column[:, 0].min()
+    full = column[:, 2] - column[:, 0] >= _REACHED * width
+    return len(column) >= _FEWEST and width >= measure and bool(np.mean(full) >= _HALF)
+
+
+def _parts(lines: Boxes) -> list[Boxes]:
+    """Cut lines under one another where one is farther below the last than usual."""
+    if not len(lines):
+        return []
+    lines = lines[np.argsort(lines[:, 1] + lines[:, 3], kind="stable")]
+    pitch = np.diff(lines[:, 1] + lines[:, 3])
+    ends = np.flatnonzero(pitch > _PITCH * np.median(pitch)) + 1 if len(pitch) else ()
+    return np.split(lines, ends)
+
+
+def _framed(columns: list[list[Boxes]]) -> tuple[list[Boxes], list[Boxes], list[Boxes]]:
+    """Return what is read before, in and after columns: a page's header or footer is in none."""
+    above, below = [], []
+    for place, parts in enumerate(columns):
+        others = np.concatenate([each for other in columns if other is not parts for each in other])
+        if place > 0 and _lone(parts, 0) and parts[0][0, 3] < others[:, 1].min():
+            above.append(parts.pop(0))
+        if parts is not columns[-1] and _lone(parts, -1) and parts[-1][0, 1] > others[:, 3].max():
+            below.append(parts.pop())
+    return above, [each for parts in columns for each in parts], below
+
+
+def _lone(parts: list[Boxes], place: int) -> bool:
+    """Whether a part is a single line, and not the only part."""
+    return len(parts) > 1 and len(parts[place]) == 1

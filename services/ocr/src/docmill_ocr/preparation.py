@@ -10,8 +10,7 @@ from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
 from docmill_ocr import layout, measure, prepare
 from docmill_ocr.page_image import View
-
-Part = tuple[slice, slice]
+from docmill_ocr.prepare import Part
 
 _SMALL: Final = 9.0  # pixels of a letter's height; smaller ones are enlarged
 _READABLE: Final = 16.0  # what they are enlarged to
@@ -30,22 +29,21 @@ class Prepared:
     steps: tuple[Step, ...] = ()
     skew: float = 0.0  # degrees by which the lines fell to the right
     ink: float = 0.0  # share of the page
-
-    @property
-    def one_block(self) -> bool:
-        return Step.ONE_BLOCK in self.steps
+    blocks: tuple[Part, ...] = ()  # of lines, in turn, where the engine need not look for them
 
     def after(self, step: Step, view: View) -> Self:
         """Return the page after a step, the same page where the step did nothing."""
         return self if view is self.view else replace(self, view=view, steps=(*self.steps, step))
 
-    def as_one_block(self) -> Self:
-        page = self.after(Step.TRIMMED, prepare.trimmed(self.view))
-        return replace(page, steps=(*page.steps, Step.ONE_BLOCK))
+    def in_blocks(self, boxes: layout.Boxes) -> Self:
+        """Have the engine read what is in some boxes and nowhere else, if nothing is."""
+        blocks = prepare.parts(self.view, boxes) if len(boxes) else ()
+        return replace(self, blocks=blocks, steps=(*self.steps, Step.BLOCKS)) if blocks else self
 
     def as_any_page(self) -> Self:
         """Have the engine look for columns and pictures itself."""
-        return replace(self, steps=tuple(step for step in self.steps if step != Step.ONE_BLOCK))
+        steps = tuple(step for step in self.steps if step != Step.BLOCKS)
+        return replace(self, blocks=(), steps=steps)
 
     def filtered(self, where: Part) -> Self:
         flaws = measure.Flaws.of(self.view.pixels[where])
@@ -60,13 +58,17 @@ class Prepared:
         if low < _LARGE or Step.SHARPENED in self.steps:
             return self.enlarged(usual)
         factor = max(_ENOUGH / low, _MOST_SHRUNK)
-        return self.after(Step.SHRUNK, prepare.resized(self.view, factor))
+        return self._resized(Step.SHRUNK, factor)
 
     def enlarged(self, height: float) -> Self:
         if not 0 < height < _SMALL or self.view.pixels.size > LARGEST_ENLARGED:
             return self
         factor = min(_READABLE / height, _MOST_ENLARGED)
-        return self.after(Step.ENLARGED, prepare.resized(self.view, factor))
+        return self._resized(Step.ENLARGED, factor)
+
+    def _resized(self, step: Step, factor: float) -> Self:
+        page = self.after(step, prepare.resized(self.view, factor))
+        return replace(page, blocks=tuple(prepare.scaled(part, factor) for part in self.blocks))
 
     def leveled(self, skew: float) -> Self:
         if not skew:
@@ -106,16 +108,18 @@ class Mended:
         """Return it level, in the size that reading needs, which for a dense script is larger."""
         if dense:
             return self.page.enlarged(self.letters[1]).leveled(self.skew)
-        if self._one_block():
-            return self.page.as_one_block().sized(*self.letters)
         low, usual = self.letters
-        if low >= _LARGE:  # in one square; what is printed smaller elsewhere must stay readable
+        page = self.page.in_blocks(self._blocks())
+        if low >= _LARGE and not page.blocks:  # in one square; smaller print must stay readable
             low, _ = measure.letter_heights(self.page.view.pixels)
-        return self.page.sized(low, usual).leveled(self.skew)
+        return page.sized(low, usual).leveled(self.skew)
 
-    def _one_block(self) -> bool:
+    def _blocks(self) -> layout.Boxes:
+        """Return a box around each block of lines."""
         scale = self.marks.shape[1] / self.raw.pixels.shape[1]
-        return not self.skew and layout.one_block(self.marks, self.letters[1] * scale)
+        found = layout.blocks(self.marks, self.letters[1] * scale) if not self.skew else []
+        boxes = [np.r_[lines[:, :2].min(axis=0), lines[:, 2:].max(axis=0)] for lines in found]
+        return np.array(np.reshape(boxes, (-1, 4)) / scale, np.int32)
 
 
 def flat(pixels: Pixels) -> bool:

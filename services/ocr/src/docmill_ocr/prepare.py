@@ -5,8 +5,10 @@ from typing import Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from docmill.adapters.image import Pixels
+from docmill_ocr.layout import Boxes
 from docmill_ocr.page_image import Matrix, View
 
 _PREVIEW: Final = 700  # pixels of the longer side that light, ink and skew are judged on
@@ -19,8 +21,10 @@ _LEAST_SIDE: Final = 60  # preview pixels
 _STRIP: Final = 4  # preview pixels side by side that a line falls by less than one over
 _SURE: Final = 1.25  # how much sharper the lines must become
 _FAR: Final = 60  # gray levels between a speck and what is around it
-_FAINT: Final = 40  # gray levels below the paper; the faintest mark that is still shown
-_MARGIN: Final = 32  # pixels of paper left around the outermost marks
+_FAINT: Final = 40  # gray levels below the paper; the faintest mark that is not left out
+_MARGIN: Final = 32  # pixels of paper around what is cut out
+
+Part = tuple[slice, slice]  # rows and columns
 
 
 def preview(pixels: Pixels) -> Pixels:
@@ -147,21 +151,6 @@ def sharpened(view: View) -> View:
     return view.showing(cv2.addWeighted(view.pixels, 4.0, blurred, -3.0, 0))
 
 
-def trimmed(view: View) -> View:
-    """Cut the empty edges off, which cost the engine as much as what is written on; twice is safe.
-
-    A page without a mark is returned as it is.
-    """
-    marks = view.pixels < int(_paper_level(view)) - _FAINT
-    left, top, width, height = cv2.boundingRect(marks.view(np.uint8))
-    if not width:
-        return view
-    left, right = max(0, left - _MARGIN), left + width + _MARGIN
-    top, bottom = max(0, top - _MARGIN), top + height + _MARGIN
-    back = np.array([[1, 0, left], [0, 1, top]], dtype=np.float64)
-    return view.warped(view.pixels[top:bottom, left:right], back)
-
-
 def resized(view: View, factor: float) -> View:
     """Enlarge letters that are too small to read, or shrink what is finer than reading needs."""
     height, width = view.pixels.shape
@@ -170,3 +159,35 @@ def resized(view: View, factor: float) -> View:
     scaled = cv2.resize(view.pixels, size, interpolation=way)
     back = np.array([[width / size[0], 0, 0], [0, height / size[1], 0]], dtype=np.float64)
     return replace(view.warped(np.asarray(scaled, np.uint8), back), dpi=round(view.dpi * factor))
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────────────────
+def parts(view: View, boxes: Boxes) -> tuple[Part, ...]:
+    """Return where boxes lie, with some paper around each but nothing of another.
+
+    None where something else is on the page, however faint.
+    """
+    found = tuple(_part(box, _margin(box, boxes)) for box in boxes)
+    marks = (view.pixels < int(_paper_level(view)) - _FAINT).view(np.uint8)
+    for part in found:
+        marks[part] = 0
+    grainless = cv2.erode(marks, np.ones((2, 2), np.uint8))
+    return () if np.any(grainless) else found
+
+
+def _margin(box: npt.NDArray[np.int32], boxes: Boxes) -> int:
+    """Return how many pixels around a box are its own."""
+    apart = np.maximum(boxes[:, :2] - box[2:], box[:2] - boxes[:, 2:]).max(axis=1)
+    return int(min([_MARGIN, *(apart[apart >= 0] // 2)]))
+
+
+def _part(box: npt.NDArray[np.int32], margin: int) -> Part:
+    left, top, right, bottom = box.tolist()
+    rows = slice(max(0, top - margin), bottom + margin)
+    return rows, slice(max(0, left - margin), right + margin)
+
+
+def scaled(part: Part, factor: float) -> Part:
+    """Return where a part lies in a picture that was resized."""
+    rows, columns = (slice(int(s.start * factor), int(s.stop * factor)) for s in part)
+    return rows, columns

@@ -13,12 +13,15 @@ from docmill_ocr import prepare, script
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
 from docmill_ocr.preparation import LARGEST_ENLARGED, Mended, Prepared
+from docmill_ocr.prepare import Part
 
 _GOOD: Final = 75.0  # mean confidence of a page that needs no second look
 _SOME_INK: Final = 0.002  # share of the page; dust is less
 _FEW_CHARACTERS: Final = 12
 _LONGER_WORD: Final = 4  # letters; shorter words may be higher than wide anyway
 _SURE_WORD: Final = 50.0
+_ROW: Final = 8  # characters of a row of dots
+_REPEATED: Final = 4  # times that each of them stands there, on average
 _SMALL_LETTERS: Final = 16  # pixels of a word's height; below it enlarging helps
 
 
@@ -94,19 +97,41 @@ class Reader:
         return Reading(page=page, words=(), strategy=Strategy.BLANK, engine=engine)
 
     def read_mended(self, mended: Mended) -> Reading:
-        first = self._look(mended.fitted(dense=script.dense(self.languages)))
+        first = self._first(mended.fitted(dense=script.dense(self.languages)))
         if first.doubt:
             return self._best(first, mended.raw)
         if _sideways(first.words):  # the engine reads such pages, but does not say so
             return replace(first, rotation=self.engine.upright(first.view.pixels))
         return first
 
+    def _first(self, page: Prepared) -> Reading:
+        """Look once; twice where dots lead from words to numbers.
+
+        The engine leaves them out where it looks for them, and takes them for letters elsewhere.
+        """
+        first = self._look(page)
+        if first.doubt is not Doubt.LEADERS:
+            return first
+        again = self._look_again(page)
+        return replace(again, looks=(first.look(kept=False), again.look()))
+
     def _look(self, page: Prepared) -> Reading:
         view = page.view
-        words = self.engine.recognise(
-            view.pixels, self.languages, view.dpi, one_block=page.one_block
+        words = (
+            list(self._in_blocks(page))
+            if page.blocks
+            else self.engine.recognise(view.pixels, self.languages, view.dpi)
         )
         return Reading(page=page, words=words, engine=self._name(self.engine))
+
+    def _in_blocks(self, page: Prepared) -> Iterator[Word]:
+        last: Word | None = None
+        for part in page.blocks:
+            picture, dpi = page.view.pixels[part], page.view.dpi
+            words = self.engine.recognise(picture, self.languages, dpi, one_block=True)
+            words = [_placed(word, part, last) for word in words]
+            yield from words
+            last = words[-1] if words else last
 
     def _look_again(self, page: Prepared) -> Reading:
         """Take nothing for granted: the engine looks for columns and pictures itself."""
@@ -125,7 +150,8 @@ class Reader:
                 break
             tried += remedy(best)
         best = max(tried, key=_worth)
-        return replace(best, looks=tuple(each.look(kept=each is best) for each in tried))
+        looks = (each.look(kept=each is best) for each in tried)
+        return replace(best, looks=(*first.looks[:-1], *looks))
 
     def _upright(self, tried: Reading) -> Iterator[Reading]:
         turn = self.engine.upright(tried.view.pixels)
@@ -161,6 +187,19 @@ class Reader:
             yield replace(tried, words=words, engine=engine, strategy=Strategy.SECOND_ENGINE)
 
 
+def _placed(word: Word, part: Part, last: Word | None) -> Word:
+    """Return a word of a part as it stands on the page, where that is the last before the part."""
+    left, top, right, bottom = word.box
+    over, down = part[1].start, part[0].start
+    return replace(
+        word,
+        box=(left + over, top + down, right + over, bottom + down),
+        block=word.block + (last.block + 1 if last else 0),
+        paragraph=word.paragraph + (last.paragraph + 1 if last else 0),
+        line=word.line + (last.line + 1 if last else 0),
+    )
+
+
 def better(one: Reading, other: Reading) -> Reading:
     """Return the reading that is worth more, which remembers the looks of both."""
     best = max(one, other, key=_worth)
@@ -174,10 +213,17 @@ def better(one: Reading, other: Reading) -> Reading:
 
 def _doubt(reading: Reading, ink: float = 1.0) -> Doubt | None:
     """Return what speaks against a reading of a page with so much ink."""
+    if reading.page.blocks and any(_leader(word.text) for word in reading.words):
+        return Doubt.LEADERS
     letters = sum(len(word.text) for word in reading.words)
     if letters < _FEW_CHARACTERS:
         return Doubt.FEW_CHARACTERS if ink > _SOME_INK else None
     return Doubt.LOW_CONFIDENCE if reading.confidence < _GOOD else None
+
+
+def _leader(text: str) -> bool:
+    """Whether a word is what a row of dots is read as: the same few characters again and again."""
+    return len(text) >= max(_ROW, _REPEATED * len(set(text)))
 
 
 def _worth(reading: Reading) -> float:

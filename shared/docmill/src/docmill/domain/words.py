@@ -37,8 +37,7 @@ class Step(StrEnum):
     SHRUNK = "shrunk"  # letters finer than reading needs
     TURNED = "turned"  # by 90, 180 or 270 degrees
     LEVELED = "leveled"  # lines that rose or fell
-    TRIMMED = "trimmed"  # of its empty edges
-    ONE_BLOCK = "one_block"  # shown as lines under one another: no column was looked for
+    BLOCKS = "blocks"  # shown block by block, as its lines lie: no column was looked for
 
 
 class Doubt(StrEnum):
@@ -46,6 +45,7 @@ class Doubt(StrEnum):
 
     FEW_CHARACTERS = "few characters"  # next to none, on a page with ink
     LOW_CONFIDENCE = "low confidence"
+    LEADERS = "leaders"  # rows of dots, read as letters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
