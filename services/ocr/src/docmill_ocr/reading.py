@@ -129,9 +129,9 @@ class Reader:
         for part in page.blocks:
             picture, dpi = page.view.pixels[part], page.view.dpi
             words = self.engine.recognise(picture, self.languages, dpi, one_block=True)
-            words = [_placed(word, part, last) for word in words]
-            yield from words
-            last = words[-1] if words else last
+            placed = _placed(words, part, last)
+            yield from placed
+            last = placed[-1] if placed else last
 
     def _look_again(self, page: Prepared) -> Reading:
         """Take nothing for granted: the engine looks for columns and pictures itself."""
@@ -187,17 +187,24 @@ class Reader:
             yield replace(tried, words=words, engine=engine, strategy=Strategy.SECOND_ENGINE)
 
 
-def _placed(word: Word, part: Part, last: Word | None) -> Word:
-    """Return a word of a part as it stands on the page, where that is the last before the part."""
-    left, top, right, bottom = word.box
+def _placed(words: Sequence[Word], part: Part, last: Word | None) -> list[Word]:
+    """Return the words of a part as they stand on the page, where that is the last before them."""
     over, down = part[1].start, part[0].start
-    return replace(
-        word,
-        box=(left + over, top + down, right + over, bottom + down),
-        block=word.block + (last.block + 1 if last else 0),
-        paragraph=word.paragraph + (last.paragraph + 1 if last else 0),
-        line=word.line + (last.line + 1 if last else 0),
+    block, paragraph, line = (
+        (last.block + 1, last.paragraph + 1, last.line + 1) if last else (0,) * 3
     )
+    return [
+        Word(
+            each.text,
+            (left + over, top + down, right + over, bottom + down),
+            each.confidence,
+            each.block + block,
+            each.paragraph + paragraph,
+            each.line + line,
+        )
+        for each in words
+        for left, top, right, bottom in (each.box,)
+    ]
 
 
 def better(one: Reading, other: Reading) -> Reading:
