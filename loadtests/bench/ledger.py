@@ -28,6 +28,7 @@ from docmill.ops.settings import BrokerSettings
 from loadtests.bench import crash
 from loadtests.bench.measure import Arm, Comparison, Goal, Sample
 from loadtests.bench.size import Size
+from tests.stack.interrupt import interrupted_by_sigterm
 from tests.stack.ledger import Desk, desk, product
 from tests.stack.wait import until
 
@@ -47,7 +48,7 @@ ROW: Final = "UPDATE bare SET state = %s, lease = now() + interval '45 s' WHERE 
 
 def results(size: Size) -> Iterator[dict[str, Any]]:
     """Measure on durable servers of their own."""
-    with servers() as (postgres, rabbitmq):
+    with interrupted_by_sigterm(), servers() as (postgres, rabbitmq):
         url = postgres.ensure_database("bench")
         migrate(url)
         with psycopg.connect(url) as connection:

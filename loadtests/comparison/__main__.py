@@ -29,6 +29,7 @@ from deploy.local.servers import Servers
 from deploy.local.service import Service, program
 from docmill.adapters.postgres.migrate import migrate
 from loadtests.comparison.work import TABLES
+from tests.stack.interrupt import interrupted_by_sigterm
 from tests.stack.ledger import TENANT, desk
 from tests.stack.whole import QUICK_FAULTS
 
@@ -231,12 +232,12 @@ def main() -> int:
 
 @contextmanager
 def _servers() -> Iterator[Servers]:
-    with tempfile.TemporaryDirectory() as folder:
+    with interrupted_by_sigterm(), tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)  # PostgreSQL runs as another user when we are root
         servers = Servers(root, forgetful=True)
-        servers.start()
         try:
+            servers.start()
             yield servers
         finally:
             servers.stop()

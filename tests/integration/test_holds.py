@@ -1,6 +1,5 @@
 """Legal holds: what they forbid, who may set them, and what is written of them."""
 
-from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,20 +7,8 @@ import pytest
 from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.retention import PostgresRetention
 from docmill.domain.tenant import Scope
-from docmill.ops.settings import StoreSettings
 from tests.integration.test_ingest_admin import admin
-from tests.stack.api import Api, Caller, api, identity
-
-
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
-
-
-@pytest.fixture
-def caller(service: Api) -> Caller:
-    return service.tenant("one")
+from tests.stack.api import Api, Caller, identity
 
 
 @pytest.fixture

@@ -1,18 +1,10 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from docmill.adapters.postgres.tenants import KeyEnded, NoSuchKey, NoSuchTenant
 from docmill.domain.tenant import Scope, split_key
-from docmill.ops.settings import StoreSettings
-from tests.stack.api import Api, Caller, api
-
-
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
+from tests.stack.api import Api, Caller
 
 
 def code(service: Api, **headers: str) -> str | None:

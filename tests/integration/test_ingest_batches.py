@@ -1,23 +1,8 @@
 """/v1/batches, as a caller uses them."""
 
-from collections.abc import Iterator
 from uuid import uuid4
 
-import pytest
-
-from docmill.ops.settings import StoreSettings
-from tests.stack.api import Api, Caller, api
-
-
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
-
-
-@pytest.fixture
-def caller(service: Api) -> Caller:
-    return service.tenant("one")
+from tests.stack.api import Api, Caller
 
 
 def test_a_batch_is_opened_filled_cancelled_and_complete(caller: Caller) -> None:

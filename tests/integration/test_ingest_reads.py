@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 from xml.etree import ElementTree as ET
@@ -8,8 +8,7 @@ import pytest
 
 from docmill.domain.alto import NAMESPACE
 from docmill.domain.task import Pool
-from docmill.ops.settings import StoreSettings
-from tests.stack.api import PDF, Api, Caller, api, identity
+from tests.stack.api import PDF, Api, Caller, identity
 from tests.stack.ledger import lengthened
 
 ALTO = f"{{{NAMESPACE}}}"
@@ -38,17 +37,6 @@ def refusals(caller: Caller, path: str, parts: Iterable[str]) -> dict[str, tuple
     """Get every part; return how each was refused."""
     answers = {part: caller.get(path + part) for part in parts}
     return {part: (each.status_code, each.get_json()["code"]) for part, each in answers.items()}
-
-
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
-
-
-@pytest.fixture
-def caller(service: Api) -> Caller:
-    return service.tenant("one")
 
 
 @pytest.fixture

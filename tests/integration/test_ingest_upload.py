@@ -2,7 +2,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -16,17 +16,6 @@ from tests.stack.api import PDF, Api, Caller, api, identity
 FORM = "multipart/form-data; boundary=b"
 FILE_PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
 KEY = {"Idempotency-Key": "once"}
-
-
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
-
-
-@pytest.fixture
-def caller(service: Api) -> Caller:
-    return service.tenant("one")
 
 
 def form(caller: Caller, *parts: tuple[str, Any], **query: str) -> TestResponse:

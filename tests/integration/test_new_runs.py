@@ -8,9 +8,8 @@ import pytest
 from docmill.adapters.postgres.lifecycle import Answer
 from docmill.domain.document import OcrChange, Options
 from docmill.domain.task import Stage
-from docmill.ops.settings import StoreSettings
 from docmill.ports import Beat
-from tests.stack.api import Api, Caller, api
+from tests.stack.api import Api, Caller
 from tests.stack.ledger import TENANT, Desk, desk
 
 
@@ -87,17 +86,6 @@ def test_a_new_run_plans_again_what_another_validator_planned(ledger: Desk) -> N
 
 
 # ── over REST ────────────────────────────────────────────────────────────────────────────────────
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
-
-
-@pytest.fixture
-def caller(service: Api) -> Caller:
-    return service.tenant("one")
-
-
 @pytest.fixture
 def ready(service: Api, caller: Caller) -> str:
     path = caller.uploaded()

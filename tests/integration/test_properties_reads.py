@@ -1,7 +1,7 @@
 """Whatever happens between two looks, a 304 says that the second would have seen the same."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -12,20 +12,13 @@ from hypothesis import strategies as st
 from docmill.adapters.postgres.holds import PostgresHolds
 from docmill.domain.errors import LostClaim
 from docmill.domain.task import Claim, Failure, Outcome, Pool
-from docmill.ops.settings import StoreSettings
 from docmill.ports import Beat
-from tests.stack.api import UNREADABLE, Api, Caller, api, emptied, identity
+from tests.stack.api import UNREADABLE, Api, Caller, emptied, identity
 from tests.stack.properties import tried
 
 OF_A_DOCUMENT: Final = ("", "/text", "/pdf", "/original", "/pages", "/pages/1")
 OF_ALL: Final = ("/v1/documents", "/v1/usage")
 SHAKEN: Final = Failure(outcome=Outcome.TRANSIENT, code="stage_failed", detail="shaken")
-
-
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
 
 
 class Reader:

@@ -1,6 +1,6 @@
 """However often something is asked for again, there is what asking once would have made."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from docmill.adapters.postgres.letters import PostgresLetters, Wanted
 from docmill.domain.task import Claim
-from docmill.ops.settings import StoreSettings
 from docmill.testing.history import check
-from tests.stack.api import PDF, UNREADABLE, Api, Caller, api, emptied
+from tests.stack.api import PDF, UNREADABLE, Api, Caller, emptied
 from tests.stack.properties import tried
 
 OUTPUTS: Final = (
@@ -22,12 +21,6 @@ OUTPUTS: Final = (
 SAME: Final = ("state", "name", "size", "sha256", "options", "pages", "failure")
 KEYS: Final = ("a", "b")
 Answer = tuple[int, Any]
-
-
-@pytest.fixture
-def service(database_url: str, blob_settings: StoreSettings) -> Iterator[Api]:
-    with api(database_url, blob_settings) as made:
-        yield made
 
 
 @dataclass

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from deploy.local.run_tests import ROOT
 from deploy.local.stack import Stack
+from tests.stack.interrupt import interrupted_by_sigterm
 
 S = TypeVar("S", bound=Stack)
 
@@ -41,20 +42,21 @@ def whole_stack(**settings: str) -> Iterator[Stack]:
 
 @contextmanager
 def whole(make: Callable[[Path], S]) -> Iterator[S]:
-    """Run the stack that `make` makes under a root of its own.
+    """Run the stack that `make` makes under a root of its own; SIGTERM ends it as Ctrl-C does.
 
     The logs are kept in `.local/test/logs`, for they are what a failure is understood by.
     """
     # Not in pytest's own folder: PostgreSQL and the children run as others than root.
     root = (ROOT / ".local" / "test" / "stacks" / uuid4().hex[:8]).resolve()
-    stack = make(root)
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.kill()
-        keep_logs(root)
-        rmtree(root, ignore_errors=True)
+    with interrupted_by_sigterm():
+        stack = make(root)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.kill()
+            keep_logs(root)
+            rmtree(root, ignore_errors=True)
 
 
 def keep_logs(root: Path) -> None:
