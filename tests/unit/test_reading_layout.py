@@ -118,18 +118,24 @@ def test_scripts_of_many_strokes_are_left_to_the_engine() -> None:
 
 
 # ── the mask ─────────────────────────────────────────────────────────────────────────────────────
-def lines(gap: int) -> Pixels:
-    """Lines of two words that far apart."""
+def lines(gap: int, step: int = 7) -> Pixels:
+    """Lines of two words that far apart, each in another place than the last."""
     marks = np.zeros((120, 200), np.uint8)
-    for top in range(10, 110, 12):
-        marks[top : top + 6, 10:90:2] = 1
-        marks[top : top + 6, 89 + gap : 189 : 2] = 1
+    for number, top in enumerate(range(10, 110, 12)):
+        middle = 60 + number * step
+        marks[top : top + 6, 10:middle:2] = 1
+        marks[top : top + 6, middle - 1 + gap : 189 : 2] = 1
     return marks
 
 
 def test_words_are_nearer_than_columns() -> None:
     assert len(blocks(lines(gap=int(1.5 * LETTER)), LETTER)) == 1
     assert not blocks(lines(gap=int(2.5 * LETTER)), LETTER)
+
+
+def test_columns_hardly_farther_apart_than_words_are_told_by_the_paper_between_them() -> None:
+    assert not blocks(lines(gap=int(1.5 * LETTER), step=0), LETTER)
+    assert len(blocks(lines(gap=2, step=0), LETTER)) == 1  # between letters
 
 
 def test_where_letters_are_too_small_to_tell_nothing_is_told() -> None:
@@ -190,6 +196,23 @@ def test_what_lies_across_columns_is_read_before_and_after_them() -> None:
     title, footer = ((100, 400), 60), ((245, 255), 600)
     left, right = column(LEFT, TALL), column(RIGHT, TALL)
     assert order(title, *left, *right, footer) == [[title], left, right, [footer]]
+
+
+@pytest.mark.parametrize("line", [((20, 220), 516), ((20, 60), 516), ((20, 220), 640)])
+def test_a_line_that_may_be_its_columns_last_leaves_the_order_to_the_engine(line: Line) -> None:
+    assert not order(*column(LEFT, TALL), *column(RIGHT, SHORT), line)
+
+
+def test_a_line_that_may_be_its_columns_first_leaves_the_order_to_the_engine() -> None:
+    assert not order((RIGHT, 76), *column(LEFT, TALL), *column(RIGHT, TALL))
+
+
+def test_an_initial_that_reaches_into_the_next_line_is_left_to_the_engine() -> None:
+    marks = marked(*column(WHOLE, range(100, 300, 10)))
+    marks[110:116, 20:42] = 0
+    assert blocks(marks, LETTER)
+    marks[100:115, 20:30] = 1
+    assert not blocks(marks, LETTER)
 
 
 @pytest.mark.parametrize("place", [(20, 60), (440, 480)], ids=["left", "right"])

@@ -70,6 +70,11 @@ def test_a_part_has_some_paper_around_it_but_nothing_of_another() -> None:
     assert third == (slice(68, 232), slice(368, 722))
 
 
+def test_parts_that_reach_into_each_other_are_none() -> None:
+    boxes = [(100, 100, 300, 140), (200, 139, 300, 200)]
+    assert not prepare.parts(boxed(*boxes), np.array(boxes, np.int32))
+
+
 @pytest.mark.parametrize("gray", [20, 200])
 def test_a_page_with_a_mark_beside_its_parts_is_not_cut(gray: int) -> None:
     box = (100, 100, 300, 140)

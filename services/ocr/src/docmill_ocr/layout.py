@@ -23,6 +23,10 @@ _FEWEST: Final = 5  # lines of a column of text
 _MEASURE: Final = 20.0  # letter heights that it is wide at least; the columns of a table are not
 _REACHED: Final = 0.8  # of its width, by at least half of its lines
 _HALF: Final = 0.5
+_FEW: Final = 3  # lines; what runs through fewer says nothing
+_NEARLY_ALL: Final = 0.9  # of the lines
+_GUTTER: Final = 0.7  # letter heights that one is wide at least
+_FAR: Final = 3.0  # usual distances between two lines, from a header or footer to the text
 
 Boxes = npt.NDArray[np.int32]  # a row each: left, top, right, bottom
 
@@ -47,8 +51,9 @@ def blocks(marks: Pixels, letter: float) -> list[Boxes]:
     ):
         return []
     found = _ordered(lines, space, _MEASURE * letter)
-    usual = np.median(lines[:, 3] - lines[:, 1])
-    return [] if any(_beside(part).any() or _low(part, usual) for part in found) else found
+    usual = float(np.median(lines[:, 3] - lines[:, 1]))
+    sound = all(_sound(part, usual) and not _parted(marks, part, letter) for part in found)
+    return found if sound else []
 
 
 def _boxes(marks: Pixels, space: int) -> Boxes:
@@ -107,9 +112,26 @@ def _belong(dots: Boxes, lines: Boxes) -> bool:
     return bool(near.any(axis=1).all())
 
 
-def _low(part: Boxes, usual: float) -> bool:
-    """Whether no line of it is as high as lines are: dust, or a rule."""
-    return bool(np.max(part[:, 3] - part[:, 1]) < _LOW * usual)
+def _sound(part: Boxes, usual: float) -> bool:
+    """Whether lines stand under one another, and at least one is as high as lines usually are."""
+    _, top, _, bottom = part.T
+    height = bottom - top
+    # An initial of two lines' height reaches into the second.
+    clear = 2 * (bottom[:-1] - top[1:]) <= np.minimum(height[:-1], height[1:])
+    return bool(height.max() >= _LOW * usual and clear.all() and not _beside(part).any())
+
+
+def _parted(marks: Pixels, part: Boxes, letter: float) -> bool:
+    """Whether paper runs down through nearly all lines: columns hardly farther apart than words."""
+    left, right = part[:, 0].min(), part[:, 2].max()
+    inked = np.array([marks[top:bottom, left:right].any(axis=0) for _, top, _, bottom in part])
+    within = np.logical_or.accumulate(inked, axis=1)
+    within &= np.logical_or.accumulate(inked[:, ::-1], axis=1)[:, ::-1]
+    lines = within.sum(axis=0)
+    through = (within & ~inked).sum(axis=0) >= _NEARLY_ALL * lines
+    through &= lines >= max(_FEW, len(part) / 2)
+    gutter = np.ones((1, max(2, round(_GUTTER * letter))), np.uint8)
+    return bool(cv2.erode(through.astype(np.uint8)[None], gutter).any())
 
 
 # ── the order of reading ─────────────────────────────────────────────────────────────────────────
@@ -123,8 +145,8 @@ def _ordered(lines: Boxes, space: int, measure: float) -> list[Boxes]:
     columns = _columns(lines[(rows >= first) & (rows <= last)], space)
     if len(columns) == 1 or not all(_text(column, measure) for column in columns):
         return []
-    above, texts, below = _framed([_parts(column) for column in columns])
-    return [*_parts(lines[rows < first]), *above, *texts, *below, *_parts(lines[rows > last])]
+    texts = _in_turn([_parts(column) for column in columns])
+    return [*_parts(lines[rows < first]), *texts, *_parts(lines[rows > last])] if texts else []
 
 
 def _groups(starts: npt.NDArray[np.int32], ends: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
@@ -176,16 +198,32 @@ def _parts(lines: Boxes) -> list[Boxes]:
     return np.split(lines, ends)
 
 
-def _framed(columns: list[list[Boxes]]) -> tuple[list[Boxes], list[Boxes], list[Boxes]]:
-    """Return what is read before, in and after columns: a page's header or footer is in none."""
+def _in_turn(columns: list[list[Boxes]]) -> list[Boxes]:
+    """Return the parts of columns as they are read; none where that cannot be told.
+
+    A single line above or below all other columns is the page's, a header or a footer, where it is
+    short and far away; nearer it may as well be its column's.
+    """
     above, below = [], []
     for place, parts in enumerate(columns):
         others = np.concatenate([each for other in columns if other is not parts for each in other])
         if place > 0 and _lone(parts, 0) and parts[0][0, 3] < others[:, 1].min():
             above.append(parts.pop(0))
+            if not _outside(above[-1], parts[0][0], parts):
+                return []
         if parts is not columns[-1] and _lone(parts, -1) and parts[-1][0, 1] > others[:, 3].max():
             below.append(parts.pop())
-    return above, [each for parts in columns for each in parts], below
+            if not _outside(below[-1], parts[-1][-1], parts):
+                return []
+    return [*above, *(each for parts in columns for each in parts), *below]
+
+
+def _outside(line: Boxes, nearest: Boxes, column: list[Boxes]) -> bool:
+    """Whether a line is short and far from the nearest one of a column."""
+    lines = np.concatenate(column)
+    pitch = np.median(np.diff(lines[:, 1])) if len(lines) > 1 else 0
+    short = 2 * (line[0, 2] - line[0, 0]) <= lines[:, 2].max() - lines[:, 0].min()
+    return bool(short and abs(line[0, 1] - nearest[1]) >= _FAR * pitch)
 
 
 def _lone(parts: list[Boxes], place: int) -> bool:

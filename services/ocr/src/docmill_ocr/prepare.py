@@ -1,5 +1,6 @@
 """What makes a page easier to read: even light, level lines, less noise; each only where needed."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -165,9 +166,13 @@ def resized(view: View, factor: float) -> View:
 def parts(view: View, boxes: Boxes) -> tuple[Part, ...]:
     """Return where boxes lie, with some paper around each but nothing of another.
 
-    None where something else is on the page, however faint.
+    None where one reaches into another, or where something else is on the page, however faint.
     """
-    found = tuple(_part(box, _margin(box, boxes)) for box in boxes)
+    apart = _apart(boxes)
+    if np.any(apart < 0):
+        return ()
+    margins = np.minimum(apart.min(axis=1) // 2, _MARGIN)
+    found = tuple(map(_part, boxes.tolist(), margins.tolist()))
     marks = (view.pixels < int(_paper_level(view)) - _FAINT).view(np.uint8)
     for part in found:
         marks[part] = 0
@@ -175,14 +180,17 @@ def parts(view: View, boxes: Boxes) -> tuple[Part, ...]:
     return () if np.any(grainless) else found
 
 
-def _margin(box: npt.NDArray[np.int32], boxes: Boxes) -> int:
-    """Return how many pixels around a box are its own."""
-    apart = np.maximum(boxes[:, :2] - box[2:], box[:2] - boxes[:, 2:]).max(axis=1)
-    return int(min([_MARGIN, *(apart[apart >= 0] // 2)]))
+def _apart(boxes: Boxes) -> npt.NDArray[np.int32]:
+    """Return the pixels between each box and each other, negative where they meet."""
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    sides = np.maximum(boxes[None, :, :2] - high, low - boxes[None, :, 2:])
+    apart: npt.NDArray[np.int32] = sides.max(axis=2)
+    np.fill_diagonal(apart, 2 * _MARGIN)
+    return apart
 
 
-def _part(box: npt.NDArray[np.int32], margin: int) -> Part:
-    left, top, right, bottom = box.tolist()
+def _part(box: Sequence[int], margin: int) -> Part:
+    left, top, right, bottom = box
     rows = slice(max(0, top - margin), bottom + margin)
     return rows, slice(max(0, left - margin), right + margin)
 

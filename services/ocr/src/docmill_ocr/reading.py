@@ -144,7 +144,8 @@ class Reader:
     def _best(self, first: Reading, view: View) -> Reading:
         """Try the remedies one after another, each upon the best so far."""
         tried = [first]
-        for remedy in (self._upright, partial(self._untouched, view), self._large, self._elsewhere):
+        untouched = partial(self._untouched, view)
+        for remedy in (self._upright, self._searched, untouched, self._large, self._elsewhere):
             best = max(tried, key=_worth)
             if not _doubt(best):
                 break
@@ -163,8 +164,12 @@ class Reader:
             rotation = (tried.rotation + turn) % 360
             yield replace(again, rotation=rotation, strategy=Strategy.TURNED)
 
+    def _searched(self, tried: Reading) -> Iterator[Reading]:
+        if tried.page.blocks:
+            yield replace(self._look_again(tried.page), strategy=Strategy.SEARCHED)
+
     def _untouched(self, view: View, tried: Reading) -> Iterator[Reading]:
-        steps = tried.page.steps
+        steps = set(tried.page.steps) - {Step.BLOCKS}
         if tried.rotation or Step.SMOOTHED in steps:
             return  # grain as it is costs a minute: the engine takes it for letters
         if steps:
@@ -184,7 +189,9 @@ class Reader:
             view = tried.view
             words = self.second.recognise(view.pixels, self.languages, view.dpi)
             engine = self._name(self.second)
-            yield replace(tried, words=words, engine=engine, strategy=Strategy.SECOND_ENGINE)
+            page = tried.page.as_any_page()
+            strategy = Strategy.SECOND_ENGINE
+            yield replace(tried, page=page, words=words, engine=engine, strategy=strategy)
 
 
 def _placed(words: Sequence[Word], part: Part, last: Word | None) -> list[Word]:

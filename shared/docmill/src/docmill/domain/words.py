@@ -21,6 +21,7 @@ class Strategy(StrEnum):
     PLAIN = "plain"
     BLANK = "blank"  # one flat colour: the engine was not asked
     TURNED = "turned"
+    SEARCHED = "searched"  # for columns and pictures, where its blocks read badly
     UNTOUCHED = "untouched"  # the page as it came, where what had been mended read badly
     ENLARGED = "enlarged"
     SECOND_ENGINE = "second_engine"
