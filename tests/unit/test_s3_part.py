@@ -51,8 +51,9 @@ def test_a_part_of_a_file_is_sent_without_waiting_to_be_asked_for(tmp_path: Path
     client.meta.events.register("before-send.s3.UploadPart", see)
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
-    with path.open("rb") as file, pytest.raises(Seen):
+    with path.open("rb") as file:
         part = cast("BinaryIO", FilePart(file, 2, 9))
-        client.upload_part(Bucket="b", Key="k", UploadId="u", PartNumber=1, Body=part)
+        with pytest.raises(Seen):
+            client.upload_part(Bucket="b", Key="k", UploadId="u", PartNumber=1, Body=part)
     assert sent["headers"]["Content-Length"] == "7"
     assert "Expect" not in sent["headers"]
