@@ -115,6 +115,16 @@ def test_what_is_shrunk_has_its_blocks_in_the_same_places() -> None:
     assert made.view.pixels[block].min() < 100
 
 
+@pytest.mark.parametrize("factor", [0.5, 0.6, 0.83])
+def test_what_is_shrunk_stays_where_it_was(factor: float) -> None:
+    page = boxed((200, 300, 260, 400))
+    made = prepare.resized(page, factor)
+    dark = 245.0 - made.pixels
+    rows, columns = np.indices(dark.shape) + 0.5
+    middle = [(dark * places).sum() / dark.sum() for places in (columns, rows)]
+    assert made.to_page @ (*middle, 1) == pytest.approx((230, 350), abs=0.1)
+
+
 def test_large_letters_do_not_shrink_the_small_print_of_the_same_page() -> None:
     poster = printed(["A GRAND SUMMER SALE " * 4], Sheet(dpi=200, points=44))
     notes = Sheet(dpi=200, points=7, inches=(8.27, 2.5))
@@ -130,6 +140,39 @@ def test_large_letters_do_not_shrink_the_small_print_of_the_same_page() -> None:
 def test_letters_of_dense_scripts_keep_their_pixels() -> None:
     page = fine()
     assert prepared(page, dense=True).view is page
+
+
+# ── grain of the paper ───────────────────────────────────────────────────────────────────────────
+def with_grain(page: View, most: int) -> View:
+    draw = np.random.default_rng(7)
+    grain = draw.integers(-most, most + 1, page.pixels.shape)
+    return page.showing(np.clip(page.pixels + grain, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(20, 245), (235, 30)], ids=["dark", "light"])
+def test_paper_with_grain_is_given_one_level_and_letters_are_left(ink: int, paper: int) -> None:
+    page = boxed((100, 100, 300, 140), gray=ink)
+    page.pixels[page.pixels == 245] = paper
+    grainy = with_grain(page, 4)
+    made = prepare.cleaned(grainy).pixels
+    letters = page.pixels == ink
+    assert len(np.unique(made[~letters])) == 1
+    assert np.array_equal(made[letters], grainy.pixels[letters])
+
+
+def test_print_fainter_than_the_eye_sees_well_is_no_grain() -> None:
+    page = boxed((100, 100, 300, 140), gray=228)
+    made = prepare.cleaned(with_grain(page, 4)).pixels
+    assert made[100:140, 100:300].max() < made[500, 500] - 10
+
+
+def test_paper_of_one_level_is_left_as_it_is() -> None:
+    page = boxed((100, 100, 300, 140))
+    assert prepare.cleaned(page) is page
+
+
+def test_a_scan_is_cleaned_of_its_grain() -> None:
+    assert prepared(with_grain(fine(), 4)).steps == (Step.BLOCKS, Step.SHRUNK, Step.CLEANED)
 
 
 def ink(page: View) -> list[float]:

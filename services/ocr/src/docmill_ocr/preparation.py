@@ -70,6 +70,9 @@ class Prepared:
         page = self.after(step, prepare.resized(self.view, factor))
         return replace(page, blocks=tuple(prepare.scaled(part, factor) for part in self.blocks))
 
+    def cleaned(self) -> Self:
+        return self.after(Step.CLEANED, prepare.cleaned(self.view))
+
     def leveled(self, skew: float) -> Self:
         if not skew:
             return self
@@ -105,14 +108,16 @@ class Mended:
         return cls(raw=view, page=page, marks=marks, letters=letters, skew=prepare.skew(marks))
 
     def fitted(self, *, dense: bool) -> Prepared:
-        """Return it level, in the size that reading needs, which for a dense script is larger."""
-        if dense:
-            return self.page.enlarged(self.letters[1]).leveled(self.skew)
+        """Return it level and clean, in the size that reading needs: larger for a dense script."""
+        page = self.page.enlarged(self.letters[1]) if dense else self._sized()
+        return page.cleaned().leveled(self.skew)
+
+    def _sized(self) -> Prepared:
         low, usual = self.letters
         page = self.page.in_blocks(self._blocks())
         if low >= _LARGE and not page.blocks:  # in one square; smaller print must stay readable
             low, _ = measure.letter_heights(self.page.view.pixels)
-        return page.sized(low, usual).leveled(self.skew)
+        return page.sized(low, usual)
 
     def _blocks(self) -> layout.Boxes:
         """Return a box around each block of lines."""

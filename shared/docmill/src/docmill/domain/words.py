@@ -36,6 +36,7 @@ class Step(StrEnum):
     SHARPENED = "sharpened"  # blur
     ENLARGED = "enlarged"  # letters too small to read
     SHRUNK = "shrunk"  # letters finer than reading needs
+    CLEANED = "cleaned"  # paper with faint grain: it was given one gray level
     TURNED = "turned"  # by 90, 180 or 270 degrees
     LEVELED = "leveled"  # lines that rose or fell
     BLOCKS = "blocks"  # shown block by block, as its lines lie: no column was looked for
