@@ -16,8 +16,10 @@ from docmill.domain.rendering import read_page
 from docmill.domain.words import Step, Strategy, mean_confidence
 from docmill.domain.writing import OWN
 from docmill.testing import documents
+from docmill.testing.degradation import DEGRADATIONS
 from docmill.testing.pictures import A4_INCHES, Sheet, encoded, font, printed
 from docmill.testing.scoring import error_rate
+from docmill.testing.specimen import Part, specimen
 from docmill_ocr import page_image, tessdata
 from docmill_ocr.recognise import READING
 from tests.stack.reading import Mill, picture_plan
@@ -83,6 +85,15 @@ def test_columns_are_read_in_order_without_a_search_for_them(mill: Mill) -> None
     left, right = ([word.box for word in page.words if word.block == block] for block in (0, 1))
     assert len(left) + len(right) == len(page.words)
     assert max(box[2] for box in left) < sheet.width / 2 < min(box[0] for box in right)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_faint_print_is_read_in_a_light_that_is_uneven_for_it_alone(
+    mill: Mill, number: int
+) -> None:
+    made = specimen(Part.HELD_OUT, "faint", DEGRADATIONS["faint"], number)
+    page = mill.read(mill.file(encoded(Image.fromarray(made.pixels), "PNG"))).page()
+    assert error_rate(page.text, made.text) < 0.01
 
 
 def test_a_page_tells_which_model_read_it(mill: Mill) -> None:

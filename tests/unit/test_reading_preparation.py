@@ -20,6 +20,7 @@ MENDED: Final = {
     "gauss": Step.SMOOTHED,
     "salt": Step.DESPECKLED,
     "shade": Step.EVENED,
+    "faint": Step.EVENED,
     "photo": Step.EVENED,
     "skew": Step.LEVELED,
     "low dpi": Step.ENLARGED,
@@ -51,6 +52,36 @@ def test_a_page_without_a_flaw_that_can_be_mended_is_left_as_it_is(kind: str, nu
     made = prepared(page)
     assert set(made.steps) <= {Step.BLOCKS}
     assert np.shares_memory(made.view.pixels, page.pixels)
+
+
+# ── faint print ──────────────────────────────────────────────────────────────────────────────────
+def faint(*, light: int, ink: int = 150) -> View:
+    """A page of gray print whose paper is darker at one side by so many gray levels."""
+    page = np.asarray(printed([dense_text(3, 1200)], Sheet(dpi=200, points=8)), np.float64)
+    shade = np.linspace(0, light, page.shape[1])
+    pixels = np.clip(ink + page * (250 - ink - shade) / 250, 0, 255)
+    return View(pixels=pixels.astype(np.uint8), to_page=np.eye(3)[:2], dpi=200)
+
+
+def test_light_is_evened_where_it_is_uneven_for_the_print() -> None:
+    assert Step.EVENED in prepared(faint(light=30)).steps
+    assert Step.EVENED not in prepared(faint(light=5)).steps
+    assert Step.EVENED not in prepared(faint(light=30, ink=0)).steps
+
+
+def test_faint_print_is_ink() -> None:
+    mended = Mended.of(faint(light=0))
+    assert mended
+    assert mended.page.ink > 0.005
+
+
+@pytest.mark.parametrize("grain", [3, 8, 20, 40])
+def test_grain_on_empty_paper_is_no_ink(grain: int) -> None:
+    noise = np.random.default_rng(1).normal(240, grain, (2339, 1654))
+    pixels = np.clip(noise, 0, 255).astype(np.uint8)
+    mended = Mended.of(View(pixels=pixels, to_page=np.eye(3)[:2], dpi=200))
+    assert mended
+    assert mended.page.ink < 0.002
 
 
 # ── blocks ───────────────────────────────────────────────────────────────────────────────────────

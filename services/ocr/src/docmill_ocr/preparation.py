@@ -101,7 +101,7 @@ class Mended:
         background = prepare.paper(small)
         marks = prepare.ink(small, background)
         page = Prepared(view=view, ink=float(np.mean(marks)))
-        page = page.after(Step.EVENED, prepare.evened(view, background))
+        page = page.after(Step.EVENED, prepare.evened(view, small, background))
         where = measure.busiest(view.pixels, marks)
         page = page.filtered(where)
         letters = measure.letter_heights(page.view.pixels[where])

@@ -13,9 +13,13 @@ from docmill_ocr.layout import Boxes
 from docmill_ocr.page_image import Matrix, View
 
 _PREVIEW: Final = 700  # pixels of the longer side that light, ink and skew are judged on
-_UNEVEN: Final = 45  # gray levels between the paper's darkest and lightest parts
+_UNEVEN: Final = (10, 45)  # gray levels from the paper's darkest to its lightest parts, and ...
+_UNEVEN_SHARE: Final = 0.3  # ... how much of what the print is darker by, between those bounds
 _BACKGROUND: Final = 13  # every other preview pixel: wider than any letter of running text
-_INK: Final = 50  # gray levels below the paper
+_INK: Final = (20, 50)  # gray levels below the paper, at least and at most ...
+_INK_SHARE: Final = 0.33  # ... of what the print is darker by ...
+_GRAINS: Final = 5  # ... or times of what most of the page is, which is grain
+_PRINT: Final = 0.995  # of the page are less dark than its print
 _MOST_SKEW: Final = 12.0  # degrees
 _LEAST_SKEW: Final = 0.8  # degrees; below it turning costs more than it gains
 _LEAST_SIDE: Final = 60  # preview pixels
@@ -58,13 +62,30 @@ def paper(small: Pixels) -> Pixels:
 
 def ink(small: Pixels, background: Pixels) -> Pixels:
     """Return 1 where the page is clearly darker than its paper, else 0."""
-    return (cv2.subtract(background, small) > _INK).astype(np.uint8)
+    grain, print_ = _darkness(small, background)
+    least = _between(_INK, max(_GRAINS * grain, _INK_SHARE * print_))
+    return (cv2.subtract(background, small) > least).astype(np.uint8)
 
 
-def evened(view: View, background: Pixels) -> View:
-    """Take uneven light away by dividing by it; an evenly lit page is returned as it is."""
+def _darkness(small: Pixels, background: Pixels) -> tuple[int, int]:
+    """Return by how many gray levels most of the page is darker than its paper, and its print."""
+    counted = np.bincount(cv2.subtract(background, small)[::2].ravel()).cumsum()
+    middle, print_ = np.searchsorted(counted, (counted[-1] / 2, counted[-1] * _PRINT))
+    return int(middle), int(print_)
+
+
+def _between(bounds: tuple[int, int], value: float) -> float:
+    return max(bounds[0], min(bounds[1], value))
+
+
+def evened(view: View, small: Pixels, background: Pixels) -> View:
+    """Take uneven light away by dividing by it; a page lit evenly for its print stays as it is.
+
+    The engine takes the darker part of the paper for print where that is hardly darker.
+    """
     dark, light = np.percentile(background[::4, ::4], (3, 97))
-    if light - dark < _UNEVEN:
+    _, print_ = _darkness(small, background)
+    if light - dark < _between(_UNEVEN, _UNEVEN_SHARE * print_):
         return view
     height, width = view.pixels.shape
     full = cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -49,6 +49,16 @@ def shaded(page: Pixels, draw: Draw) -> Pixels:
     return _gray(page * _light(page.shape, draw, darkest=0.4))
 
 
+def faded(page: Pixels, draw: Draw) -> Pixels:
+    """Gray print, as of a worn ribbon or a pencil, under a light that is weaker at one side."""
+    ink = draw.uniform(130, 165)
+    weak = ink + page * (1 - ink / _PAPER)
+    darkest = draw.uniform(0.76, 0.84)
+    lit = weak * (darkest + (1 - darkest) * _slope(page.shape, draw))
+    soft = cv2.GaussianBlur(lit, (0, 0), 0.7)
+    return _gray(soft + draw.normal(0, draw.uniform(2, 3.5), soft.shape))
+
+
 def photographed(page: Pixels, draw: Draw) -> Pixels:
     """A photo of a sheet on a table: turned, in perspective, soft, grainy, compressed."""
     height, width = page.shape
@@ -96,6 +106,7 @@ DEGRADATIONS: Final[Mapping[str, Degrade]] = {
     "gauss": grainy,
     "salt": salted,
     "shade": shaded,
+    "faint": faded,
     "photo": photographed,
     "skew": skewed,
     "low dpi": coarse,
@@ -105,13 +116,19 @@ DEGRADATIONS: Final[Mapping[str, Degrade]] = {
 
 def _light(shape: tuple[int, ...], draw: Draw, *, darkest: float) -> npt.NDArray[np.float64]:
     height, width = shape
+    slope = _slope(shape, draw)
     rows, columns = np.mgrid[0:height, 0:width]
-    angle = draw.uniform(0, 2 * np.pi)
-    slope = np.cos(angle) * columns / width + np.sin(angle) * rows / height
-    slope = (slope - slope.min()) / (slope.max() - slope.min())
     centre, radius = draw.uniform(0.2, 0.8, 2), draw.uniform(0.15, 0.3)
     away = ((columns / width - centre[0]) ** 2 + (rows / height - centre[1]) ** 2) / radius**2
     return np.asarray((darkest + (1 - darkest) * slope) * (1 - 0.35 * np.exp(-away)))
+
+
+def _slope(shape: tuple[int, ...], draw: Draw) -> npt.NDArray[np.float64]:
+    """Rise from 0 to 1 in any direction."""
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
+    angle = draw.uniform(0, 2 * np.pi)
+    slope = np.cos(angle) * columns / shape[1] + np.sin(angle) * rows / shape[0]
+    return np.asarray((slope - slope.min()) / (slope.max() - slope.min()))
 
 
 def _compressed(page: Pixels, quality: int) -> Pixels:
