@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     Sent: TypeAlias = list[CompletedPartTypeDef]
 
 PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
+_SENT_AT_ONCE: Final = 2  # parts; each of them waits in memory
 PROBE_BYTES: Final = 64 * 2**10  # more than one segment or buffer: what spoils bodies spoils it too
 _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 
@@ -288,21 +290,24 @@ class S3Blobs:
     def _send_parts(
         self, key: str, upload_id: str, parts: Iterable[Part]
     ) -> tuple["Sent", int, bytes]:
-        """Send one part while the next is read: two parts at a time, never more."""
+        """Send parts while the next is read: one more than are sent at a time, never more."""
         digest, size = hashlib.sha256(), 0
         sent: Sent = []
-        sending: Future[str] | None = None
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="s3-part") as sender:
-            for part in parts:
+        sending: deque[Future[CompletedPartTypeDef]] = deque()
+        with ThreadPoolExecutor(_SENT_AT_ONCE, thread_name_prefix="s3-part") as senders:
+            for number, part in enumerate(parts, 1):
                 for piece in pieces(part):
                     digest.update(piece)
                     size += len(piece)
-                _collect(sending, sent)
-                sending = sender.submit(self._send_part, key, upload_id, len(sent) + 1, part)
-            _collect(sending, sent)
+                if len(sending) == _SENT_AT_ONCE:
+                    sent.append(sending.popleft().result())
+                sending.append(senders.submit(self._send_part, key, upload_id, number, part))
+            sent += [each.result() for each in sending]
         return sent, size, digest.digest()
 
-    def _send_part(self, key: str, upload_id: str, number: int, part: Part) -> str:
+    def _send_part(
+        self, key: str, upload_id: str, number: int, part: Part
+    ) -> "CompletedPartTypeDef":
         with translated(key):
             sent = self._client.upload_part(
                 Bucket=self._bucket,
@@ -312,7 +317,7 @@ class S3Blobs:
                 Body=cast("bytes", part),  # boto3 takes a bytearray and a file as well
                 ContentMD5=_md5(part),
             )
-        return sent["ETag"]
+        return {"ETag": sent["ETag"], "PartNumber": number}
 
     def _complete(self, key: str, upload_id: str, sent: "Sent") -> None:
         with translated(key):
@@ -373,11 +378,6 @@ class S3Blobs:
                 self._client.delete_object(Bucket=self._bucket, Key=key)
             else:
                 self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
-
-
-def _collect(sending: Future[str] | None, sent: "Sent") -> None:
-    if sending is not None:
-        sent.append({"ETag": sending.result(), "PartNumber": len(sent) + 1})
 
 
 def _md5(part: Part) -> str:
