@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pikepdf
 import pytest
-from pikepdf import Pdf
 from PIL import Image, ImageOps
 
 from docmill.adapters import sniff
@@ -170,23 +169,6 @@ def test_what_a_mask_hides_is_not_read(tmp_path: Path) -> None:
     empty = Image.new("L", gray_page().size)
     content = pdf(coloured_page(), *flat(coloured_page()), alpha=empty)
     assert loaded(tmp_path, content).min() == 255
-
-
-def test_what_is_known_of_a_page_is_not_taken_for_another_ones(tmp_path: Path) -> None:
-    hidden = pdf(
-        coloured_page(), *flat(coloured_page()), alpha=Image.new("L", coloured_page().size)
-    )
-    plain = pdf(coloured_page(), *flat(coloured_page()))
-    with Pdf.open(BytesIO(plain)) as first, Pdf.open(BytesIO(hidden)) as second:
-        first.pages.extend(second.pages)
-        first.save(tmp_path / "both.pdf")
-    pages = [
-        page_image.load(tmp_path / "both.pdf", sniff.PDF, number, DEFAULT_MAX_PIXELS).view.pixels
-        for number in (1, 2, 1)
-    ]
-    assert [page.min() == 255 for page in pages] == [False, True, False]
-    assert loaded(tmp_path, plain).min() < 255
-    assert loaded(tmp_path, hidden).min() == 255  # another file under the same name
 
 
 def test_a_colour_that_is_the_key_of_a_mask_is_paper(tmp_path: Path) -> None:

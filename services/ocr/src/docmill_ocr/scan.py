@@ -1,13 +1,13 @@
 """The scan that is all of a PDF page, taken as it is stored where that is what the page shows."""
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
+import pikepdf
 import pypdfium2 as pdfium
-from pikepdf import AccessMode, Object, Page, Pdf, PdfError
+from pikepdf import Pdf
 from pypdfium2 import raw
 
 from docmill.adapters import pdf
@@ -16,7 +16,6 @@ from docmill.adapters.image import Pixels
 _SLACK: Final = 1.5  # points by which a scan may miss the page's edge
 _ROWS: Final = 64  # converted at once
 _VEILS: Final = ("/ImageMask", "/SMask", "/SMaskInData", "/Mask", "/OC")
-_ODD: Final = (PdfError, LookupError, TypeError, ValueError, AttributeError)
 
 
 def stored(sheet: pdfium.PdfPage, path: Path, number: int) -> Pixels | None:
@@ -66,55 +65,23 @@ def _opaque(path: Path, number: int, size: tuple[int, int]) -> bool:
     An image may be a stencil, have a mask or be a layer that is switched off. pdfium 8149 tells
     nothing of that; the file does.
     """
-    pages = _veils(_File.at(path))
-    veiled = pages[number - 1].get(size) if number <= len(pages) else None
-    return veiled is False
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file, the same under each of its names."""
-
-    path: Path = field(compare=False)
-    inode: tuple[int, int]
-    size: int
-    changed: int  # nanoseconds
-
-    @classmethod
-    def at(cls, path: Path) -> Self:
-        told = path.stat()
-        return cls(path, (told.st_dev, told.st_ino), told.st_size, told.st_mtime_ns)
-
-
-_Veils = dict[tuple[int, int], bool]  # by the size of an image: whether one such has a veil
-
-
-@lru_cache(maxsize=1)
-def _veils(file: _File) -> tuple[_Veils, ...]:
-    """Look at the images of each page; at none where the file is too odd.
-
-    At all pages at once: opening the file takes longer the more it has, and most often another one
-    of them is asked for next.
-    """
     try:
-        with Pdf.open(file.path, access_mode=AccessMode.stream) as document:
-            return tuple(map(_page_veils, document.pages))
-    except _ODD:
-        return ()
+        with Pdf.open(path, access_mode=pikepdf.AccessMode.stream) as document:
+            images = [each for each in _images(document, number) if _size(each) == size]
+            return bool(images) and not any(map(_veiled, images))
+    except (pikepdf.PdfError, LookupError, TypeError, ValueError, AttributeError):
+        return False  # whatever it is, it is drawn
 
 
-def _page_veils(page: Page) -> _Veils:
-    found: _Veils = {}
-    try:
-        for image in page.get_images(recursive=False).values():
-            size = int(image.Width), int(image.Height)
-            found[size] = found.get(size, False) or _veiled(image)
-    except _ODD:
-        return {}  # whatever it is, it is drawn
-    return found
+def _images(document: Pdf, number: int) -> Iterator[pikepdf.Object]:
+    return iter(document.pages[number - 1].get_images(recursive=False).values())
 
 
-def _veiled(image: Object) -> bool:
+def _size(image: pikepdf.Object) -> tuple[int, int]:
+    return int(image.Width), int(image.Height)
+
+
+def _veiled(image: pikepdf.Object) -> bool:
     return any(image.get(name) not in (None, False, 0) for name in _VEILS)
 
 
