@@ -57,20 +57,20 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
             paths = corpus.write(Path(folder), kind, count)
             docmill(stack, keys, paths[: 2 * cores()])
             file = ocrmypdf.joined(paths, Path(folder) / f"{kind.__name__}.pdf")
-            run = _Run(stack, keys, paths, Many(file, len(paths)))
-            yield _comparison(name, run, FLOORS[kind]).measure(size.rounds(quick=1, full=5))
+            load = _Load(stack, keys, paths, Many(file, len(paths)))
+            yield _comparison(name, load, FLOORS[kind]).measure(size.rounds(quick=1, full=5))
 
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """One PDF of many scanned pages."""
+    """One PDF of many pages."""
 
     path: Path
     pages: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _Load:
     """The same pages one by one and in one document, and who sends them where."""
 
     stack: Stack
@@ -86,13 +86,13 @@ class _Run:
         return replace(sample, units=self.many.pages)
 
 
-def _comparison(name: str, run: _Run, floor: float) -> Comparison:
+def _comparison(name: str, load: _Load, floor: float) -> Comparison:
     arms = [
-        Arm("tesseract CLI, one a core", lambda: cli(run.paths)),
-        Arm(OURS, lambda: run.one_by_one(PRINTED)),
-        Arm(f"{OURS}, words and thumbnails too", run.one_by_one),
-        Arm(AT_ONCE, run.at_once),
-        Arm(BARE, lambda: engines(run.paths)),
+        Arm("tesseract CLI, one a core", lambda: cli(load.paths)),
+        Arm(OURS, lambda: load.one_by_one(PRINTED)),
+        Arm(f"{OURS}, words and thumbnails too", load.one_by_one),
+        Arm(AT_ONCE, load.at_once),
+        Arm(BARE, lambda: engines(load.paths)),
     ]
     goals = [
         goal
@@ -103,7 +103,7 @@ def _comparison(name: str, run: _Run, floor: float) -> Comparison:
         )
     ]
     if program := ocrmypdf.program():
-        arms += [Arm(OCRMYPDF, lambda: by_ocrmypdf(program, run.many))]
+        arms += [Arm(OCRMYPDF, lambda: by_ocrmypdf(program, load.many))]
         goals += [
             Goal(arm=AT_ONCE, figure="per_second.median", beside=OCRMYPDF, least=OCRMYPDF_FLOOR)
         ]
@@ -113,7 +113,7 @@ def _comparison(name: str, run: _Run, floor: float) -> Comparison:
         warm=False,  # it takes minutes
         arms=arms,
         goals=goals,
-        note=f"{run.many.pages} pages, as documents of {TENANTS} tenants and as one. "
+        note=f"{load.many.pages} pages, as documents of {TENANTS} tenants and as one. "
         "The CLI makes text, hOCR and PDF, as docmill does; the bare engine text and boxes; "
         "OCRmyPDF, of the one file, text and a plain PDF.",
     )

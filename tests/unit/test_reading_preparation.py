@@ -69,6 +69,19 @@ def test_light_is_evened_where_it_is_uneven_for_the_print() -> None:
     assert Step.EVENED not in prepared(faint(light=30, ink=0)).steps
 
 
+def test_light_is_judged_by_the_print_however_little_there_is() -> None:
+    page = faint(light=30, ink=0)
+    page.pixels[300:] = page.pixels[10]  # no more than a line or two
+    assert Step.EVENED not in prepared(page).steps
+    page.pixels[:] = page.pixels[10]  # an empty page
+    assert Step.EVENED not in prepared(page).steps
+
+
+def test_faint_print_is_read_whole_for_fainter_print_could_not_be_told_from_paper() -> None:
+    assert not prepared(faint(light=0, ink=190)).blocks
+    assert prepared(faint(light=0, ink=0)).blocks
+
+
 def test_faint_print_is_ink() -> None:
     mended = Mended.of(faint(light=0))
     assert mended
@@ -226,6 +239,13 @@ def test_places_on_a_leveled_page_are_places_on_the_page() -> None:
     height, width = made.pixels.shape
     middle = made.to_page @ (width / 2, height / 2, 1)
     assert middle == pytest.approx((page.pixels.shape[1] / 2, page.pixels.shape[0] / 2), abs=1)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_level_line_does_not_make_a_page_level(number: int) -> None:
+    page = view("skew", number)
+    page.pixels[1000:1006] = 0
+    assert Step.LEVELED in prepared(page).steps
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (5, 2000), (1500, 3)])

@@ -16,7 +16,7 @@ from docmill.adapters.postgres.lifecycle import PostgresLifecycle
 from docmill.adapters.postgres.listener import Listener
 from docmill.adapters.postgres.pool import open_pool
 from docmill.adapters.postgres.tenants import Tenants
-from docmill.adapters.s3 import open_blobs
+from docmill.adapters.s3 import SENT_AT_ONCE, open_blobs
 from docmill.ports import Blobs
 from docmill_ingest.accept import Accept
 from docmill_ingest.app import Parts, create_app
@@ -44,7 +44,7 @@ class Ingest:
 @contextmanager
 def ingest(settings: IngestSettings) -> Iterator[Ingest]:
     """Open the stores and make the app; raise DatabaseDown when PostgreSQL stays away."""
-    blobs = open_blobs(settings, connections=settings.threads)
+    blobs = open_blobs(settings, connections=settings.threads * SENT_AT_ONCE)
     changes = Changes(settings.threads // 2)
     name = f"docmill-{NAME}"
     listener = Listener(settings.database_url, [DOCUMENT], changes.heard, name=name)

@@ -22,6 +22,8 @@ _SADDLE: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _ENOUGH_EDGES: Final = 0.002  # share of the sample
 _WHOLE: Final = 250  # what a share of one is counted as
 
+Levels = npt.NDArray[np.float32]  # how many pixels have each of 256 gray levels
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flaws:
@@ -78,9 +80,20 @@ def steepness(pixels: Pixels) -> float:
 
 
 def _median(pixels: MatLike, where: MatLike | None = None) -> float:
-    """Return the median of 8-bit pixels, from a count of each value: nothing is sorted."""
-    counts = cv2.calcHist([pixels], [0], where, [256], [0, 256]).ravel().cumsum()
-    return float(np.searchsorted(counts, counts[-1] / 2))
+    return reached(levels(pixels, where), 0.5)
+
+
+# ── gray levels ──────────────────────────────────────────────────────────────────────────────────
+def levels(pixels: MatLike, where: MatLike | None = None) -> Levels:
+    """Count the pixels of each gray level."""
+    counts = cv2.calcHist([np.ascontiguousarray(pixels)], [0], where, [256], [0, 256])
+    return np.asarray(counts.ravel(), dtype=np.float32)
+
+
+def reached(counts: Levels, share: float) -> int:
+    """Return the level that a share of the pixels does not exceed: nothing is sorted."""
+    counted = counts.cumsum()
+    return int(np.searchsorted(counted, counted[-1] * share))
 
 
 # ── the size of letters ──────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import numpy as np
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
 from docmill_ocr import layout, measure, prepare
+from docmill_ocr.contrast import Contrast
 from docmill_ocr.page_image import View
 from docmill_ocr.prepare import Part
 
@@ -86,6 +87,7 @@ class Mended:
     raw: View
     page: Prepared
     marks: Pixels  # its ink, small
+    faint: bool  # how its print is
     letters: tuple[float, float]  # a low and the usual height in pixels
     skew: float
 
@@ -99,13 +101,17 @@ class Mended:
         if flat(small):
             return None
         background = prepare.paper(small)
-        marks = prepare.ink(small, background)
+        contrast = Contrast.of(small, background)
+        marks = contrast.ink
         page = Prepared(view=view, ink=float(np.mean(marks)))
-        page = page.after(Step.EVENED, prepare.evened(view, small, background))
+        page = page.after(Step.EVENED, prepare.evened(view, background, contrast.uneven))
         where = measure.busiest(view.pixels, marks)
         page = page.filtered(where)
         letters = measure.letter_heights(page.view.pixels[where])
-        return cls(raw=view, page=page, marks=marks, letters=letters, skew=prepare.skew(marks))
+        skew = prepare.skew(marks)
+        return cls(
+            raw=view, page=page, marks=marks, faint=contrast.faint, letters=letters, skew=skew
+        )
 
     def fitted(self, *, dense: bool) -> Prepared:
         """Return it level and clean, in the size that reading needs: larger for a dense script."""
@@ -120,9 +126,10 @@ class Mended:
         return page.sized(low, usual)
 
     def _blocks(self) -> layout.Boxes:
-        """Return a box around each block of lines."""
+        """Return a box around each block of lines; none where something fainter might be lost."""
         scale = self.marks.shape[1] / self.raw.pixels.shape[1]
-        found = layout.blocks(self.marks, self.letters[1] * scale) if not self.skew else []
+        whole = self.skew or self.faint
+        found = [] if whole else layout.blocks(self.marks, self.letters[1] * scale)
         boxes = [np.r_[lines[:, :2].min(axis=0), lines[:, 2:].max(axis=0)] for lines in found]
         return np.array(np.reshape(boxes, (-1, 4)) / scale, np.int32)
 

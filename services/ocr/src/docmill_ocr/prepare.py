@@ -9,24 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from docmill.adapters.image import Pixels
+from docmill_ocr import measure
 from docmill_ocr.layout import Boxes
 from docmill_ocr.page_image import Matrix, View
 
 _PREVIEW: Final = 700  # pixels of the longer side that light, ink and skew are judged on
-_UNEVEN: Final = (10, 45)  # gray levels from the paper's darkest to its lightest parts, and ...
-_UNEVEN_SHARE: Final = 0.3  # ... how much of what the print is darker by, between those bounds
 _BACKGROUND: Final = 13  # every other preview pixel: wider than any letter of running text
-_INK: Final = (20, 50)  # gray levels below the paper, at least and at most ...
-_INK_SHARE: Final = 0.33  # ... of what the print is darker by ...
-_GRAINS: Final = 5  # ... or times of what most of the page is, which is grain
-_PRINT: Final = 0.995  # of the page are less dark than its print
 _MOST_SKEW: Final = 12.0  # degrees
 _LEAST_SKEW: Final = 0.8  # degrees; below it turning costs more than it gains
 _LEAST_SIDE: Final = 60  # preview pixels
 _STRIP: Final = 4  # preview pixels side by side that a line falls by less than one over
 _SURE: Final = 1.25  # how much sharper the lines must become
 _CLEAR: Final = 4  # how much sharper they are when level than ...
-_BESIDE: Final = 2.0  # ... so many degrees aside, on a page that no other turn makes sharper
+_ELSEWHERE: Final = (-11.0, -8.0, -5.0, -2.0, 2.0, 5.0, 8.0, 11.0)  # ... turned by any of these
 _FAR: Final = 60  # gray levels between a speck and what is around it
 _FAINT: Final = 40  # gray levels below the paper; the faintest mark that is not left out
 _GRAIN: Final = 10  # gray levels from the paper's; a scanner's noise is less, print is more
@@ -60,32 +55,10 @@ def paper(small: Pixels) -> Pixels:
     return np.asarray(cv2.resize(evened, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def ink(small: Pixels, background: Pixels) -> Pixels:
-    """Return 1 where the page is clearly darker than its paper, else 0."""
-    grain, print_ = _darkness(small, background)
-    least = _between(_INK, max(_GRAINS * grain, _INK_SHARE * print_))
-    return (cv2.subtract(background, small) > least).astype(np.uint8)
-
-
-def _darkness(small: Pixels, background: Pixels) -> tuple[int, int]:
-    """Return by how many gray levels most of the page is darker than its paper, and its print."""
-    counted = np.bincount(cv2.subtract(background, small)[::2].ravel()).cumsum()
-    middle, print_ = np.searchsorted(counted, (counted[-1] / 2, counted[-1] * _PRINT))
-    return int(middle), int(print_)
-
-
-def _between(bounds: tuple[int, int], value: float) -> float:
-    return max(bounds[0], min(bounds[1], value))
-
-
-def evened(view: View, small: Pixels, background: Pixels) -> View:
-    """Take uneven light away by dividing by it; a page lit evenly for its print stays as it is.
-
-    The engine takes the darker part of the paper for print where that is hardly darker.
-    """
+def evened(view: View, background: Pixels, least: float) -> View:
+    """Take uneven light away by dividing by it; a page lit more evenly is returned as it is."""
     dark, light = np.percentile(background[::4, ::4], (3, 97))
-    _, print_ = _darkness(small, background)
-    if light - dark < _between(_UNEVEN, _UNEVEN_SHARE * print_):
+    if light - dark < least:
         return view
     height, width = view.pixels.shape
     full = cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -100,7 +73,7 @@ def skew(marks: Pixels) -> float:
         return 0.0
     strips = _strips(marks)
     level = _sharpness(strips, 0.0)
-    if level > max(_CLEAR * _sharpness(strips, degrees) for degrees in (-_BESIDE, _BESIDE)):
+    if level > _CLEAR * max(_sharpness(strips, degrees) for degrees in _ELSEWHERE):
         return 0.0
     coarse = max(np.arange(-_MOST_SKEW, _MOST_SKEW + 1, 1.0), key=lambda d: _sharpness(strips, d))
     if abs(coarse) < _LEAST_SKEW and _sharpness(strips, coarse) <= level:
@@ -145,18 +118,12 @@ def leveled(view: View, degrees: float) -> View:
 
 def _paper_level(view: View) -> int:
     """Return the gray level of most of the page."""
-    return _middle(_levels(view))
+    return measure.reached(_levels(view), 0.5)
 
 
-def _levels(view: View) -> npt.NDArray[np.int64]:
+def _levels(view: View) -> measure.Levels:
     """Count the gray levels of some rows."""
-    rows = view.pixels[:: max(1, view.pixels.shape[0] // 64)]
-    return np.bincount(rows.ravel(), minlength=256)
-
-
-def _middle(levels: npt.NDArray[np.int64]) -> int:
-    counted = levels.cumsum()
-    return int(np.searchsorted(counted, counted[-1] / 2))
+    return measure.levels(view.pixels[:: max(1, view.pixels.shape[0] // 64)])
 
 
 # ── turns, noise, size ───────────────────────────────────────────────────────────────────────────
@@ -196,12 +163,12 @@ def cleaned(view: View) -> View:
     Tesseract packs the picture of each line as a PNG, and grain packs badly: 60 ms of a scan's 780.
     """
     levels = _levels(view)
-    paper = _middle(levels)
-    near = slice(max(0, paper - _GRAIN), paper + _GRAIN + 1)
-    if levels[paper] >= _ONE_LEVEL * levels[near].sum():
+    most = measure.reached(levels, 0.5)
+    near = slice(max(0, most - _GRAIN), most + _GRAIN + 1)
+    if levels[most] >= _ONE_LEVEL * levels[near].sum():
         return view
     shown = np.arange(256, dtype=np.uint8)
-    shown[near] = paper
+    shown[near] = most
     return view.showing(cv2.LUT(view.pixels, shown))
 
 
@@ -224,8 +191,8 @@ def _shrunk(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     Straight lines between pixels that are means of their neighbours leave nothing out, as
     the mean of an area does not, and take half of its time.
     """
-    evened = cv2.GaussianBlur(pixels, (3, 3), 0)
-    return np.asarray(cv2.resize(evened, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    soft = cv2.GaussianBlur(pixels, (3, 3), 0)
+    return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ import numpy as np
 
 from docmill.domain.words import Doubt, Look, Step, Strategy, Word, mean_confidence
 from docmill_ocr import prepare, script
+from docmill_ocr.contrast import Contrast
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
 from docmill_ocr.preparation import LARGEST_ENLARGED, Mended, Prepared
@@ -159,7 +160,7 @@ class Reader:
         if turn:
             page = tried.page.after(Step.TURNED, prepare.turned(tried.view, turn))
             small = prepare.preview(page.view.pixels)
-            marks = prepare.ink(small, prepare.paper(small))
+            marks = Contrast.of(small, prepare.paper(small)).ink
             again = self._look_again(page.leveled(prepare.skew(marks)))
             rotation = (tried.rotation + turn) % 360
             yield replace(again, rotation=rotation, strategy=Strategy.TURNED)
@@ -169,7 +170,7 @@ class Reader:
             yield replace(self._look_again(tried.page), strategy=Strategy.SEARCHED)
 
     def _untouched(self, view: View, tried: Reading) -> Iterator[Reading]:
-        steps = set(tried.page.steps) - {Step.BLOCKS}
+        steps = set(tried.page.steps) - {Step.BLOCKS, Step.CLEANED}
         if tried.rotation or Step.SMOOTHED in steps:
             return  # grain as it is costs a minute: the engine takes it for letters
         if steps:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Sent: TypeAlias = list[CompletedPartTypeDef]
 
 PART_BYTES: Final = 8 * 2**20  # S3's least is 5 MiB for all parts but the last
-_SENT_AT_ONCE: Final = 2  # parts; each of them waits in memory
+SENT_AT_ONCE: Final = 2  # parts of a body; each takes a connection, and waits in memory
 PROBE_BYTES: Final = 64 * 2**10  # more than one segment or buffer: what spoils bodies spoils it too
 _NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 
@@ -118,10 +118,10 @@ class S3Blobs:
     def put(self, key: str, body: Source, *, media_type: str) -> Stored:
         """Store a body of up to one part in one request, a larger one as multipart."""
         parts = stream_parts(body, self._part_bytes)
-        first = next(parts, bytearray())
-        if len(first) < self._part_bytes:
-            return self._put_whole(key, first, media_type, verified=True)
-        return self._put_parts(key, chain([first], parts), media_type)
+        first = [next(parts, bytearray())]
+        if len(first[0]) < self._part_bytes:
+            return self._put_whole(key, first[0], media_type, verified=True)
+        return self._put_parts(key, chain(_emptied(first), parts), media_type)
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
         if path.stat().st_size < self._part_bytes:
@@ -290,16 +290,16 @@ class S3Blobs:
     def _send_parts(
         self, key: str, upload_id: str, parts: Iterable[Part]
     ) -> tuple["Sent", int, bytes]:
-        """Send parts while the next is read: one more than are sent at a time, never more."""
+        """Send two parts while the next is read: no more than three are in memory."""
         digest, size = hashlib.sha256(), 0
         sent: Sent = []
         sending: deque[Future[CompletedPartTypeDef]] = deque()
-        with ThreadPoolExecutor(_SENT_AT_ONCE, thread_name_prefix="s3-part") as senders:
+        with ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="s3-part") as senders:
             for number, part in enumerate(parts, 1):
                 for piece in pieces(part):
                     digest.update(piece)
                     size += len(piece)
-                if len(sending) == _SENT_AT_ONCE:
+                if len(sending) == SENT_AT_ONCE:
                     sent.append(sending.popleft().result())
                 sending.append(senders.submit(self._send_part, key, upload_id, number, part))
             sent += [each.result() for each in sending]
@@ -378,6 +378,12 @@ class S3Blobs:
                 self._client.delete_object(Bucket=self._bucket, Key=key)
             else:
                 self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+
+
+def _emptied(parts: list[bytearray]) -> Iterator[bytearray]:
+    """Yield what is in a list and keep none of it, for a part is megabytes."""
+    while parts:
+        yield parts.pop(0)
 
 
 def _md5(part: Part) -> str:
