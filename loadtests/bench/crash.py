@@ -49,7 +49,7 @@ INSERT INTO tenant_pool (tenant_id, pool, backlogged)
 SELECT DISTINCT tenant_id, 'validator', true FROM task WHERE state = 'ready'
     ON CONFLICT DO NOTHING"""
 
-# More than any window holds. Nobody reads them here, and many more fill what memory a broker may take.
+# More than any window holds. Nobody reads them here: many more fill the memory of the broker.
 QUEUED: Final = 10_000
 
 

@@ -77,11 +77,6 @@ def test_light_is_judged_by_the_print_however_little_there_is() -> None:
     assert Step.EVENED not in prepared(page).steps
 
 
-def test_faint_print_is_read_whole_for_fainter_print_could_not_be_told_from_paper() -> None:
-    assert not prepared(faint(light=0, ink=190)).blocks
-    assert prepared(faint(light=0, ink=0)).blocks
-
-
 def test_faint_print_is_ink() -> None:
     mended = Mended.of(faint(light=0))
     assert mended
@@ -98,6 +93,9 @@ def test_grain_on_empty_paper_is_no_ink(grain: int) -> None:
 
 
 # ── blocks ───────────────────────────────────────────────────────────────────────────────────────
+INK: Final = 50  # gray levels that black print is darker by
+
+
 def boxed(*boxes: tuple[int, int, int, int], gray: int = 20) -> View:
     """A page of white paper with some boxes on it: left, top, right, bottom."""
     pixels = np.full((900, 700), 245, np.uint8)
@@ -108,7 +106,7 @@ def boxed(*boxes: tuple[int, int, int, int], gray: int = 20) -> View:
 
 def test_a_part_has_some_paper_around_it_but_nothing_of_another() -> None:
     boxes = [(100, 100, 300, 140), (100, 160, 300, 200), (400, 100, 690, 200)]
-    first, second, third = prepare.parts(boxed(*boxes), np.array(boxes, np.int32))
+    first, second, third = prepare.parts(boxed(*boxes), np.array(boxes, np.int32), INK)
     assert first == (slice(90, 150), slice(90, 310))
     assert second == (slice(150, 210), slice(90, 310))
     assert third == (slice(68, 232), slice(368, 722))
@@ -116,16 +114,23 @@ def test_a_part_has_some_paper_around_it_but_nothing_of_another() -> None:
 
 def test_parts_that_reach_into_each_other_are_none() -> None:
     boxes = [(100, 100, 300, 140), (200, 139, 300, 200)]
-    assert not prepare.parts(boxed(*boxes), np.array(boxes, np.int32))
+    assert not prepare.parts(boxed(*boxes), np.array(boxes, np.int32), INK)
 
 
 @pytest.mark.parametrize("gray", [20, 200])
 def test_a_page_with_a_mark_beside_its_parts_is_not_cut(gray: int) -> None:
     box = (100, 100, 300, 140)
     page = boxed(box, (500, 500, 502, 502), gray=gray)
-    assert not prepare.parts(page, np.array([box], np.int32))
+    assert not prepare.parts(page, np.array([box], np.int32), INK)
     page.pixels[501] = 245  # one row of it is no more than grain
-    assert prepare.parts(page, np.array([box], np.int32))
+    assert prepare.parts(page, np.array([box], np.int32), INK)
+
+
+def test_what_is_left_out_of_parts_is_fainter_than_the_print_that_is_faint() -> None:
+    box = (100, 100, 300, 140)
+    page = boxed(box, (500, 500, 540, 502), gray=215)
+    assert prepare.parts(page, np.array([box], np.int32), INK)
+    assert not prepare.parts(page, np.array([box], np.int32), 20)
 
 
 def test_only_a_page_of_even_lines_is_read_in_blocks() -> None:

@@ -14,8 +14,10 @@ _INK_SHARE: Final = 0.33  # ... of what most of the print is
 _GRAINS: Final = 5  # times that anything printed is darker than what most of the page is: grain
 _SOME: Final = 0.0005  # of the page; half a line of print
 _MOST: Final = 0.9  # of the print
-_FAINT: Final = 60  # black print is 100 to 200 darker than paper, gray print 40
-_UNEVEN: Final = (10, 45)  # from the paper's darkest to its lightest parts, at least and at most ...
+_UNEVEN: Final = (
+    10,
+    45,
+)  # from the paper's darkest to its lightest parts, at least and at most ...
 _UNEVEN_SHARE: Final = 0.3  # ... of what most of the print is darker by
 
 
@@ -25,7 +27,7 @@ class Contrast:
 
     darkness: Pixels  # by how much each pixel of the preview is darker than its paper
     print_: int | None  # by how much most of the print is; None where there is next to none
-    least: int  # by how much ink is
+    least: int  # by how much ink is, at least
 
     @classmethod
     def of(cls, small: Pixels, paper: Pixels) -> Self:
@@ -43,11 +45,6 @@ class Contrast:
     def ink(self) -> Pixels:
         """1 where the page is clearly darker than its paper, else 0."""
         return (self.darkness > self.least).view(np.uint8)
-
-    @property
-    def faint(self) -> bool:
-        """Whether print is so faint that what is fainter still cannot be told from paper."""
-        return self.print_ is not None and self.print_ < _FAINT
 
     @property
     def uneven(self) -> float:

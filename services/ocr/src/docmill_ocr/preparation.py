@@ -36,9 +36,9 @@ class Prepared:
         """Return the page after a step, the same page where the step did nothing."""
         return self if view is self.view else replace(self, view=view, steps=(*self.steps, step))
 
-    def in_blocks(self, boxes: layout.Boxes) -> Self:
-        """Have the engine read what is in some boxes and nowhere else, if nothing is."""
-        blocks = prepare.parts(self.view, boxes) if len(boxes) else ()
+    def in_blocks(self, boxes: layout.Boxes, ink: int) -> Self:
+        """Have the engine read what is in some boxes and nowhere else, if no ink is."""
+        blocks = prepare.parts(self.view, boxes, ink) if len(boxes) else ()
         return replace(self, blocks=blocks, steps=(*self.steps, Step.BLOCKS)) if blocks else self
 
     def as_any_page(self) -> Self:
@@ -87,7 +87,7 @@ class Mended:
     raw: View
     page: Prepared
     marks: Pixels  # its ink, small
-    faint: bool  # how its print is
+    least: int  # gray levels that its ink is darker than paper by
     letters: tuple[float, float]  # a low and the usual height in pixels
     skew: float
 
@@ -110,7 +110,7 @@ class Mended:
         letters = measure.letter_heights(page.view.pixels[where])
         skew = prepare.skew(marks)
         return cls(
-            raw=view, page=page, marks=marks, faint=contrast.faint, letters=letters, skew=skew
+            raw=view, page=page, marks=marks, least=contrast.least, letters=letters, skew=skew
         )
 
     def fitted(self, *, dense: bool) -> Prepared:
@@ -120,16 +120,15 @@ class Mended:
 
     def _sized(self) -> Prepared:
         low, usual = self.letters
-        page = self.page.in_blocks(self._blocks())
+        page = self.page.in_blocks(self._blocks(), self.least)
         if low >= _LARGE and not page.blocks:  # in one square; smaller print must stay readable
             low, _ = measure.letter_heights(self.page.view.pixels)
         return page.sized(low, usual)
 
     def _blocks(self) -> layout.Boxes:
-        """Return a box around each block of lines; none where something fainter might be lost."""
+        """Return a box around each block of lines."""
         scale = self.marks.shape[1] / self.raw.pixels.shape[1]
-        whole = self.skew or self.faint
-        found = [] if whole else layout.blocks(self.marks, self.letters[1] * scale)
+        found = layout.blocks(self.marks, self.letters[1] * scale) if not self.skew else []
         boxes = [np.r_[lines[:, :2].min(axis=0), lines[:, 2:].max(axis=0)] for lines in found]
         return np.array(np.reshape(boxes, (-1, 4)) / scale, np.int32)
 

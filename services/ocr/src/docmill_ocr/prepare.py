@@ -19,6 +19,7 @@ _MOST_SKEW: Final = 12.0  # degrees
 _LEAST_SKEW: Final = 0.8  # degrees; below it turning costs more than it gains
 _LEAST_SIDE: Final = 60  # preview pixels
 _STRIP: Final = 4  # preview pixels side by side that a line falls by less than one over
+_RULE: Final = np.ones((1, 101), np.uint8)  # preview pixels; no line of print hangs together so far
 _SURE: Final = 1.25  # how much sharper the lines must become
 _CLEAR: Final = 4  # how much sharper they are when level than ...
 _ELSEWHERE: Final = (-11.0, -8.0, -5.0, -2.0, 2.0, 5.0, 8.0, 11.0)  # ... turned by any of these
@@ -71,7 +72,7 @@ def skew(marks: Pixels) -> float:
     """Return the degrees by which the lines of ink fall to the right, 0 where level enough."""
     if min(marks.shape) < _LEAST_SIDE or not marks.any():
         return 0.0
-    strips = _strips(marks)
+    strips = _strips(_ruleless(marks))
     level = _sharpness(strips, 0.0)
     if level > _CLEAR * max(_sharpness(strips, degrees) for degrees in _ELSEWHERE):
         return 0.0
@@ -82,6 +83,12 @@ def skew(marks: Pixels) -> float:
     best = float(max(fine, key=lambda d: _sharpness(strips, d)))
     sure = _sharpness(strips, best) > _SURE * level
     return best if sure and abs(best) >= _LEAST_SKEW else 0.0
+
+
+def _ruleless(marks: Pixels) -> Pixels:
+    """Take level lines away: a streak of the scanner over askew print does not make it level."""
+    middles = cv2.erode(marks, _RULE)
+    return marks - np.asarray(cv2.dilate(middles, _RULE), np.uint8) if middles.any() else marks
 
 
 def _strips(marks: Pixels) -> Pixels:
@@ -196,17 +203,18 @@ def _shrunk(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────
-def parts(view: View, boxes: Boxes) -> tuple[Part, ...]:
+def parts(view: View, boxes: Boxes, ink: int) -> tuple[Part, ...]:
     """Return where boxes lie, with some paper around each but nothing of another.
 
-    None where one reaches into another, or where something else is on the page, however faint.
+    None where one reaches into another, or where something else is on the page that is darker than
+    the paper by as many gray levels as ink is, or faint beside black print.
     """
     apart = _apart(boxes)
     if np.any(apart < 0):
         return ()
     margins = np.minimum(apart.min(axis=1) // 2, _MARGIN)
     found = tuple(map(_part, boxes.tolist(), margins.tolist()))
-    marks = (view.pixels < _paper_level(view) - _FAINT).view(np.uint8)
+    marks = (view.pixels < _paper_level(view) - min(ink, _FAINT)).view(np.uint8)
     for part in found:
         marks[part] = 0
     grainless = cv2.erode(marks, np.ones((2, 2), np.uint8))

@@ -51,9 +51,9 @@ def shaded(page: Pixels, draw: Draw) -> Pixels:
 
 def faded(page: Pixels, draw: Draw) -> Pixels:
     """Gray print, as of a worn ribbon or a pencil, under a light that is weaker at one side."""
-    ink = draw.uniform(130, 165)
+    ink = draw.uniform(150, 175)
     weak = ink + page * (1 - ink / _PAPER)
-    darkest = draw.uniform(0.76, 0.84)
+    darkest = draw.uniform(0.81, 0.86)
     lit = weak * (darkest + (1 - darkest) * _slope(page.shape, draw))
     soft = cv2.GaussianBlur(lit, (0, 0), 0.7)
     return _gray(soft + draw.normal(0, draw.uniform(2, 3.5), soft.shape))
