@@ -220,6 +220,11 @@ def test_paper_of_one_level_is_left_as_it_is() -> None:
     assert prepare.cleaned(page) is page
 
 
+@pytest.mark.parametrize("kind", ["blur", "low dpi"])
+def test_what_surrounds_letters_that_were_changed_is_no_grain(kind: str) -> None:
+    assert Step.CLEANED not in prepared(view(kind, 1)).steps
+
+
 def test_a_scan_is_cleaned_of_its_grain() -> None:
     assert prepared(with_grain(fine(), 4)).steps == (Step.BLOCKS, Step.SHRUNK, Step.CLEANED)
 

@@ -19,6 +19,7 @@ _MOST_ENLARGED: Final = 3.0
 _LARGE: Final = 18.0  # pixels; the smaller letters of a page at 300 dpi have 18 to 24
 _ENOUGH: Final = 12.0  # what they are shrunk to; a page at 200 dpi has 13 to 16
 _MOST_SHRUNK: Final = 0.5
+_LETTERS_CHANGED: Final = frozenset({Step.SHARPENED, Step.ENLARGED})
 LARGEST_ENLARGED: Final = 6_000_000  # pixels before; memory grows with the square
 
 
@@ -72,6 +73,9 @@ class Prepared:
         return replace(page, blocks=tuple(prepare.scaled(part, factor) for part in self.blocks))
 
     def cleaned(self) -> Self:
+        """Take faint grain away; what surrounds letters that were sharpened or enlarged is none."""
+        if not _LETTERS_CHANGED.isdisjoint(self.steps):
+            return self
         return self.after(Step.CLEANED, prepare.cleaned(self.view))
 
     def leveled(self, skew: float) -> Self:
