@@ -44,6 +44,17 @@ def test_documents_are_summed_up_now_and_then(ledger: Desk) -> None:
     assert counted(ledger) == 9 * SIZE
 
 
+def test_documents_are_summed_up_though_no_upload_saw_their_very_number(
+    ledger: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "SUMMED_UP_AFTER", 100)
+    for _ in range(5):
+        ledger.accept()
+    monkeypatch.setattr(accept, "SUMMED_UP_AFTER", 4)
+    ledger.accept()
+    assert summed_up(ledger) >= 5 * SIZE
+
+
 def test_an_upload_on_its_way_is_counted_once_it_is_accepted(ledger: Desk) -> None:
     upload = ledger.reserved()
     for _ in range(4):

@@ -1,5 +1,6 @@
 """Taking a document in: reserve its blob, then one transaction makes it the ledger's."""
 
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -66,6 +67,7 @@ class PostgresIntake:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._summing = threading.Lock()
 
     def reserve(
         self,
@@ -111,9 +113,14 @@ class PostgresIntake:
         return answer
 
     def _sum_up(self, tenant: str, recent: int) -> None:
-        if recent % SUMMED_UP_AFTER == SUMMED_UP_AFTER - 1:
+        # Not at one count alone: of uploads side by side none may see that one.
+        if recent < SUMMED_UP_AFTER - 1 or not self._summing.acquire(blocking=False):
+            return
+        try:
             with suppress(DatabaseDown, DatabaseBusy):  # the upload is accepted all the same
                 self._database.once(lambda c: c.execute(SQL["sum_up"], {"tenant": tenant}))
+        finally:
+            self._summing.release()
 
     def _beside_others(self, parameters: dict[str, Any]) -> Accepted | None:
         """Accept what nothing speaks against."""
