@@ -50,11 +50,15 @@ SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(tenant)s));
 -- The blob's row becomes live, and the document, its run, first task and first event are there; or
 -- nothing is done and there is no row: no room, the blob is the sweeper's, or another request has the
 -- idempotency key. Waits for a request with the same key. Where the storage is shared, every upload on
--- its way, this one too, counts as the largest that the tenant may send.
+-- its way, this one too, counts as the largest that the tenant may send. LATERAL, for a join is planned
+-- as a walk over all documents of the tenant.
 WITH recent AS (
-    SELECT count(*) AS documents, coalesce(sum(d.size), 0) AS bytes
-      FROM tenant t JOIN document d ON d.tenant_id = t.id AND d.accepted_at >= t.stored_until
-     WHERE t.id = %(tenant)s AND d.state NOT IN ('expired', 'erasing')
+    SELECT since.documents, since.bytes
+      FROM tenant t CROSS JOIN LATERAL (
+           SELECT count(*) AS documents, coalesce(sum(size), 0) AS bytes FROM document
+            WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')
+              AND accepted_at >= t.stored_until) since
+     WHERE t.id = %(tenant)s
 ), room AS (
     SELECT t.id FROM tenant t, recent
      WHERE t.id = %(tenant)s AND t.max_storage_bytes >=
