@@ -8,7 +8,7 @@ import numpy as np
 
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
-from docmill_ocr import layout, measure, prepare
+from docmill_ocr import layout, light, measure, prepare
 from docmill_ocr.contrast import Contrast
 from docmill_ocr.page_image import View
 from docmill_ocr.prepare import Part
@@ -104,11 +104,12 @@ class Mended:
         small = prepare.preview(view.pixels)
         if flat(small):
             return None
-        background = prepare.paper(small)
+        background = light.paper(small)
         contrast = Contrast.of(small, background)
         marks = contrast.ink
         page = Prepared(view=view, ink=float(np.mean(marks)))
-        page = page.after(Step.EVENED, prepare.evened(view, background, contrast.uneven))
+        if light.uneven(small, background, contrast):
+            page = page.after(Step.EVENED, light.evened(view, background))
         where = measure.busiest(view.pixels, marks)
         page = page.filtered(where)
         letters = measure.letter_heights(page.view.pixels[where])

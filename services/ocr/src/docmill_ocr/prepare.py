@@ -1,4 +1,4 @@
-"""What makes a page easier to read: even light, level lines, less noise; each only where needed."""
+"""What makes a page easier to read: level lines, less noise, larger letters; where needed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,6 @@ from docmill_ocr.layout import Boxes
 from docmill_ocr.page_image import Matrix, View
 
 _PREVIEW: Final = 700  # pixels of the longer side that light, ink and skew are judged on
-_BACKGROUND: Final = 13  # every other preview pixel: wider than any letter of running text
 _MOST_SKEW: Final = 12.0  # degrees
 _LEAST_SKEW: Final = 0.8  # degrees; below it turning costs more than it gains
 _LEAST_SIDE: Final = 60  # preview pixels
@@ -45,26 +44,6 @@ def _halved(pixels: Pixels) -> Pixels:
     height, width = (side // 2 for side in pixels.shape)
     even = pixels[: 2 * height, : 2 * width]
     return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def paper(small: Pixels) -> Pixels:
-    """Return the preview without its ink: what the light and the paper do by themselves."""
-    lifted = cv2.dilate(small, np.ones((9, 9), np.uint8))
-    # Every other pixel says as much of what is so smooth, at half the cost.
-    evened = cv2.medianBlur(np.ascontiguousarray(lifted[::2, ::2]), _BACKGROUND)
-    height, width = small.shape
-    return np.asarray(cv2.resize(evened, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def evened(view: View, background: Pixels, least: float) -> View:
-    """Take uneven light away by dividing by it; a page lit more evenly is returned as it is."""
-    dark, light = np.percentile(background[::4, ::4], (3, 97))
-    if light - dark < least:
-        return view
-    height, width = view.pixels.shape
-    full = cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR)
-    lit = cv2.divide(view.pixels, full, scale=255)
-    return view.showing(lit)
 
 
 # ── skew ─────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from docmill.domain.words import Doubt, Look, Step, Strategy, Word, mean_confidence
-from docmill_ocr import prepare, script
+from docmill_ocr import light, prepare, script
 from docmill_ocr.contrast import Contrast
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
@@ -160,7 +160,7 @@ class Reader:
         if turn:
             page = tried.page.after(Step.TURNED, prepare.turned(tried.view, turn))
             small = prepare.preview(page.view.pixels)
-            marks = Contrast.of(small, prepare.paper(small)).ink
+            marks = Contrast.of(small, light.paper(small)).ink
             again = self._look_again(page.leveled(prepare.skew(marks)))
             rotation = (tried.rotation + turn) % 360
             yield replace(again, rotation=rotation, strategy=Strategy.TURNED)

@@ -1,0 +1,64 @@
+"""Which light is uneven, and what only looks so."""
+
+import cv2
+import numpy as np
+import pytest
+
+from docmill.adapters.image import Pixels
+from docmill.testing.documents import dense_text
+from docmill.testing.pictures import Sheet, printed
+from docmill_ocr import light, prepare
+from docmill_ocr.contrast import Contrast
+
+
+def page() -> Pixels:
+    return np.array(printed([dense_text(3, 2400)], Sheet(dpi=200, points=9)), np.uint8)
+
+
+def evened(pixels: Pixels) -> bool:
+    small = prepare.preview(pixels)
+    background = light.paper(small)
+    return light.uneven(small, background, Contrast.of(small, background))
+
+
+def shadowed(pixels: Pixels, *, soft: float, left: float) -> Pixels:
+    """Throw a shadow over the middle that leaves some light, its edge so many pixels soft."""
+    height, width = pixels.shape
+    inside = np.zeros((height, width), np.float32)
+    corners = [(0.3 * width, 0), (0.8 * width, 0), (0.9 * width, 0.6 * height), (0.3 * width, 900)]
+    cv2.fillPoly(inside, [np.array(corners, np.int32)], (1,))
+    share = cv2.GaussianBlur(inside, (0, 0), soft) * (1 - left)
+    return np.asarray(pixels * (1 - share), np.uint8)
+
+
+@pytest.mark.parametrize("soft", [1, 10, 40])
+@pytest.mark.parametrize("left", [0.35, 0.6])
+def test_a_shadow_over_print_is_uneven_light_however_sharp(soft: float, left: float) -> None:
+    assert evened(shadowed(page(), soft=soft, left=left))
+
+
+def test_light_that_falls_off_over_a_picture_is_uneven() -> None:
+    pixels = page()
+    grain = np.random.default_rng(1).integers(0, 256, (150, 120)).astype(np.uint8)
+    pixels[400:1300, 100:820] = cv2.resize(grain, (720, 900), interpolation=cv2.INTER_CUBIC)
+    slope = np.linspace(0.3, 1, pixels.shape[1])
+    assert evened(np.asarray(pixels * slope, np.uint8))
+
+
+def test_white_letters_in_a_dark_box_are_no_paper() -> None:
+    pixels = page()
+    pixels[:1000] = 255 - pixels[:1000] // 4 * 3
+    assert evened(pixels) is False
+
+
+def test_white_letters_on_a_ground_that_gets_darker_are_no_paper() -> None:
+    pixels = page()
+    ground = np.linspace(0.1, 0.6, pixels.shape[1])
+    white_on_dark = 255 - pixels * (1 - ground)
+    assert evened(np.asarray(white_on_dark, np.uint8)) is False
+
+
+def test_a_dark_box_without_print_is_no_shadow() -> None:
+    pixels = page()
+    pixels[1200:1900, 200:1400] = 60
+    assert evened(pixels) is False
