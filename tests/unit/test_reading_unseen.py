@@ -78,7 +78,13 @@ def in_a_form_of_a_form(document: Pdf) -> Page:
     return page(document, b"/Fm1 Do " + DRAWN, Fm1=outer)
 
 
-@pytest.mark.parametrize("make", [in_the_content, in_a_form, in_a_form_of_a_form])
+def beside_an_empty_form(document: Pdf) -> Page:
+    return page(document, b"/Fm1 Do " + DRAWN + HIDDEN, Fm1=form(document, b""))
+
+
+@pytest.mark.parametrize(
+    "make", [in_the_content, in_a_form, in_a_form_of_a_form, beside_an_empty_form]
+)
 def test_text_that_nobody_sees_goes_and_no_pixel_changes(document: Pdf, make: Make) -> None:
     made = make(document)
     before, text = seen(document)

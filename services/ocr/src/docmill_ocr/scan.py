@@ -69,7 +69,7 @@ def _opaque(path: Path, number: int, size: tuple[int, int]) -> bool:
         with Pdf.open(path, access_mode=pikepdf.AccessMode.stream) as document:
             images = [each for each in _images(document, number) if _size(each) == size]
             return bool(images) and not any(map(_veiled, images))
-    except (pikepdf.PdfError, LookupError, TypeError, ValueError, AttributeError):
+    except (pikepdf.PikepdfError, LookupError, TypeError, ValueError, AttributeError):
         return False  # whatever it is, it is drawn
 
 

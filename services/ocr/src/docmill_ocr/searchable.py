@@ -41,7 +41,7 @@ def write(
             settings = archival.prepared(document) if archive else {}
             _add_layers(document, source, numbers, read, alphabet, outdated)
             document.save(target, **{"deterministic_id": True, **settings})
-    except pikepdf.PdfError:
+    except pikepdf.PikepdfError:
         shutil.copyfile(source, target)
 
 
@@ -77,8 +77,6 @@ def _prepend(document: Pdf, page: Page, content: bytes, font: pikepdf.Object) ->
     packed = Stream(document, zlib.compress(content), Filter=Name.FlateDecode)
     # Resources may be shared with pages that want nothing of ours, or inherited.
     resources = copy(page.resources)
-    fonts = copy(resources.get("/Font", Dictionary()))
-    fonts[layered.FONT] = font
-    resources.Font = fonts
+    resources.Font = Dictionary({**unseen.named(resources, Name.Font), layered.FONT: font})
     page.obj.Resources = resources
     page.contents_add(packed, prepend=True)

@@ -29,7 +29,7 @@ def take_out(document: Pdf, page: Page) -> None:
     eraser = _Eraser(page.resources, _VISIBLE, {})
     try:
         content = page.get_filtered_contents(eraser)
-    except (_Seen, pikepdf.PdfError):
+    except (_Seen, pikepdf.PikepdfError):
         return
     if eraser.erased:
         page.obj.Contents = Stream(document, content)
@@ -43,7 +43,7 @@ class _Eraser(TokenFilter):
         super().__init__()
         self.erased = False
         self._resources = resources
-        self._forms = _named(resources, Name.XObject)
+        self._forms = named(resources, Name.XObject)
         self._mode = mode
         self._saved: list[str] = []
         self._made = made  # of forms: what they are without text, None while that is found out
@@ -70,7 +70,7 @@ class _Eraser(TokenFilter):
 
     def _erase(self) -> None:
         # Letters of a Type 3 font are drawn in any mode.
-        fonts = _named(self._resources, Name.Font).values()
+        fonts = named(self._resources, Name.Font).values()
         if self._mode != _INVISIBLE or any(map(_is_type_3, fonts)):
             raise _Seen
         self.erased = True
@@ -108,6 +108,8 @@ class _Eraser(TokenFilter):
         return made
 
     def _erased_form(self, form: Stream) -> Object:
+        if not form.read_bytes():  # which qpdf (12) cannot filter
+            return form
         own = form.get(Name.Resources)
         resources = own if isinstance(own, Dictionary) else self._resources
         eraser = _Eraser(resources, self._mode, self._made)
@@ -120,7 +122,8 @@ class _Eraser(TokenFilter):
         return made
 
 
-def _named(resources: Object, kind: Name) -> Mapping[str, Object]:
+def named(resources: Object, kind: Name) -> Mapping[str, Object]:
+    """Return the resources of a kind by their names; none where the file has something else."""
     found = resources.get(kind)
     return dict(found.items()) if isinstance(found, Dictionary) else {}
 
