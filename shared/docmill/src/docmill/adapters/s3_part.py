@@ -1,4 +1,4 @@
-"""The parts of a large body on its way to the store, a few megabytes each."""
+"""What goes to the store: a body as a whole, or in parts of a few megabytes each."""
 
 import io
 import os
@@ -37,6 +37,7 @@ class FilePart(io.RawIOBase):
 
 
 Part: TypeAlias = bytearray | FilePart
+Content: TypeAlias = bytes | Part
 
 
 def stream_parts(body: Source, size: int) -> Iterator[bytearray]:
@@ -52,15 +53,15 @@ def file_parts(file: BinaryIO, size: int) -> Iterator[FilePart]:
         yield FilePart(file, start, min(start + size, end))
 
 
-def pieces(part: Part) -> Iterator[bytes | bytearray]:
-    """Yield a part's bytes; it can be read from its beginning afterwards."""
-    if isinstance(part, bytearray):
-        yield part
+def pieces(content: Content) -> Iterator[bytes | bytearray]:
+    """Yield the bytes; they can be read from the beginning afterwards."""
+    if not isinstance(content, FilePart):
+        yield content
         return
-    part.seek(0)
-    while piece := part.read(CHUNK_BYTES):
+    content.seek(0)
+    while piece := content.read(CHUNK_BYTES):
         yield piece
-    part.seek(0)
+    content.seek(0)
 
 
 def _read_part(body: Source, size: int) -> bytearray:

@@ -24,7 +24,7 @@ from docmill.ops.health import HealthServer, Probe, Unwell, serving
 from docmill.ops.logging import logger
 from docmill.ops.signals import heard
 from docmill.ports import Beat, Delivery
-from docmill.work import broker, prctl
+from docmill.work import broker, heap, prctl
 from docmill.work.bench import Bench, InlineBench
 from docmill.work.breaker import Breaker, Dependency
 from docmill.work.runner import Runner
@@ -126,6 +126,7 @@ def serve_inline(
 
 def open_frame(stack: ExitStack, pool: Pool, settings: WorkerSettings, identity: Identity) -> Frame:
     """Open what every worker has; leaving the stack closes it. Raise DatabaseDown."""
+    heap.share()
     _protect(identity)
     await_schema(pool, settings)
     connections = stack.enter_context(open_pool(settings, name=f"docmill-{pool}"))
