@@ -15,7 +15,7 @@ _WITHIN: Final = np.ones((7, 7), np.uint8)  # the ground is rounder than a shado
 _EDGE: Final = (
     0.5  # of what is uneven, in two coarse pixels (1.7 mm on A4): no light falls off so fast
 )
-_LARGE: Final = 0.02  # of the page
+_LARGE: Final = 0.1  # of the page; a smaller part is a picture
 _LOST: Final = 0.5  # of what print is darker by: from there on the engine takes the shade for print
 _BESIDE: Final = 0.25  # of the ink in a shadow: what may be lighter than its ground
 
