@@ -1,6 +1,6 @@
-"""Horizontal bars as SVG: so few shapes that no library is worth its weight."""
+"""Bars and lines as SVG: so few shapes that no library is worth its weight."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -12,6 +12,8 @@ _ROW: Final = 24
 _BAR: Final = 16
 _HEAD: Final = 50
 _FOOT: Final = 14
+_CHART: Final = 300  # high
+_ROOM: Final = 1.1  # above the highest line
 _BASE: Final = "#9aa5b1"
 _OTHER: Final = "#2f6f9f"
 _SPREAD: Final = "#222222"
@@ -39,6 +41,35 @@ def bars(title: str, rows: Sequence[Bar], floor: float | None = None) -> str:
         _row(drawing, row, _HEAD + _ROW * number, scale, _OTHER if number else _BASE)
     if floor is not None:
         _floor(drawing, floor, scale, height)
+    indent(drawing)
+    return tostring(drawing, encoding="unicode") + "\n"
+
+
+def lines(
+    title: str, across: Sequence[float], rows: Mapping[str, Sequence[float]], bound: float
+) -> str:
+    """Draw each row over the same values, named at its end, and the bound as a dashed line."""
+    wide, high = _WIDTH - _VALUES - 2 * _ROW, _CHART - _HEAD - 2 * _FOOT
+    most = max(bound, *(max(row) for row in rows.values())) * _ROOM
+    drawing = _drawing(_CHART)
+    _text(drawing, 10, 22, title, size=15)
+
+    def place(x: float, y: float) -> str:
+        return f"{_ROW + x / max(across) * wide:.1f} {_HEAD + high * (1 - y / most):.1f}"
+
+    for name, row in rows.items():
+        points = "L".join(place(x, y) for x, y in zip(across, row, strict=True))
+        colour = _OTHER if name == next(iter(rows)) else _BASE
+        SubElement(drawing, "path", {"d": f"M{points}", "fill": "none"}, stroke=colour)
+        x, y = map(float, place(max(across), row[-1]).split())
+        _text(drawing, x + 6, y + 4, f"{name} {row[-1]:.0f}", colour=colour)
+    dashed = {"d": f"M{place(0, bound)}L{place(max(across), bound)}", "stroke-dasharray": "5 4"}
+    SubElement(drawing, "path", dashed, stroke=_FLOOR)
+    x, y = map(float, place(max(across), bound).split())
+    _text(drawing, x + 6, y + 4, f"at most {bound:g}", colour=_FLOOR)
+    for x in (0.0, max(across)):
+        left, _ = map(float, place(x, 0).split())
+        _text(drawing, left, _CHART - _FOOT + 10, f"{x:g}", anchor="middle")
     indent(drawing)
     return tostring(drawing, encoding="unicode") + "\n"
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from deploy.local.run_tests import ROOT
 from loadtests.bench import report
-from loadtests.bench.plot import Bar, bars
+from loadtests.bench.plot import Bar, bars, lines
 
 PAGE: Final = ROOT / "docs" / "reference" / "performance.md"
 FOLDER: Final = PAGE.with_suffix("")
@@ -17,7 +17,7 @@ Every figure has its bare baseline beside it, run in turns in the same run. `mak
 all of it again, `make bench ARGS=--quick` its order of magnitude in minutes,
 `make bench ARGS="stack ledger"` some of it; `--publish` writes this page, its plots and
 [the figures as JSON](performance/figures.json) anew. Where `make ocrmypdf` was run before, OCRmyPDF
-takes part. `python -m loadtests.bench.memory` watches an OCR slot over a scan of a thousand pages.
+takes part. `python -m loadtests.bench.memory --publish` watches an OCR slot over scans of a thousand pages.
 [What an upload costs](uploads.md) tells what stands between an upload and a bare PUT.
 
 A figure is the median of the rounds, in brackets the least and the most. *CPU* counts the processor
@@ -62,18 +62,24 @@ def _section(named: tuple[str, Mapping[str, Any]]) -> Iterator[str]:
     yield f"## {section.capitalize()}\n"
     for number, result in enumerate(results.values(), 1):
         plot = FOLDER / f"{section}-{number}.svg"
-        plot.write_text(_plot(result))
-        yield from _comparison(result, f"{FOLDER.name}/{plot.name}")
+        plot.write_text(_course(result) if "series" in result else _plot(result))
+        title = _title(result)
+        yield f"### {title}\n"
+        yield f"![{title}]({FOLDER.name}/{plot.name})\n"
+        yield from _watched(result) if "series" in result else _comparison(result)
 
 
-def _comparison(result: Mapping[str, Any], plot: str) -> Iterator[str]:
-    title = _title(result)
-    yield f"### {title}\n"
-    yield f"![{title}]({plot})\n"
+def _comparison(result: Mapping[str, Any]) -> Iterator[str]:
     yield from report.markdown(result)
     if told := report.told(result):
         yield "\n" + "\n".join(f"- {line}" for line in told)
     yield f"\n{result['note']} {_circumstances(result)}\n"
+
+
+def _watched(result: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"- {report.goal_line(goal)}" for goal in result["goals"])
+    minutes = result["series"][-1][0] / 60
+    yield f"\nOver {minutes:.0f} minutes, {result['at']}, {result['machine']}.\n"
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -87,6 +93,18 @@ def _circumstances(result: Mapping[str, Any]) -> str:
     rounds = f"{result['rounds']} round{'s' if result['rounds'] > 1 else ''}{kind}"
     return (
         f"{rounds}, {result['at']}, {result['machine']}, load average before {result['load']:.1f}."
+    )
+
+
+def _course(result: Mapping[str, Any]) -> str:
+    """Draw what a slot takes over the pages, and its bound."""
+    pages, worker, child = ([row[at] for row in result["series"]] for at in (1, 2, 3))
+    slot = [sum(both) for both in zip(worker, child, strict=True)]
+    return lines(
+        f"{_title(result)}: MB by pages read",
+        pages,
+        {"worker and child": slot, "worker": worker},
+        bound=MOST,
     )
 
 

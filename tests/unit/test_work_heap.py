@@ -33,7 +33,8 @@ PROGRAM: Final = """
 
 def heaps(mode: str) -> int:
     program = [sys.executable, "-c", dedent(PROGRAM), mode]
-    return subprocess.run(program, check=True, capture_output=True).stdout.count(b"<heap nr=")
+    done = subprocess.run(program, check=True, capture_output=True, env={})
+    return done.stdout.count(b"<heap nr=")
 
 
 def test_threads_share_one_heap() -> None:

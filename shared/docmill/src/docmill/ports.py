@@ -49,7 +49,7 @@ class Blobs(Protocol):
         """
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
-        """Store a small file (an artifact) in one request. Twice is safe."""
+        """Store a file, a large one in parts. Twice is safe."""
 
     def open(
         self, key: str, *, start: int = 0, end: int | None = None

@@ -264,6 +264,8 @@ class S3Blobs:
                 "x-amz-meta-sha256": sha256.hexdigest(),
             }
             etag = self._direct.put(key, content, headers)
+            if isinstance(content, FilePart):
+                content.seek(0)  # boto3 would go on where a failed request left off
         with translated(key):
             etag = etag or self._client.put_object(
                 Bucket=self._bucket,

@@ -70,13 +70,16 @@ class BlobsContract:
         assert blobs.head("t/2/original") is None
         assert list(blobs.open_uploads("t/2/")) == []
 
-    def test_a_file_is_stored_with_its_hash(self, blobs: Blobs, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("content", [b"", SMALL, LARGE[: 2**20]], ids=["no", "few", "many"])
+    def test_a_file_is_stored_with_its_hash(
+        self, blobs: Blobs, tmp_path: Path, content: bytes
+    ) -> None:
         file = tmp_path / "page.json"
-        file.write_bytes(SMALL)
-        assert blobs.put_file("k", file, media_type="application/json").size == len(SMALL)
+        file.write_bytes(content)
+        assert blobs.put_file("k", file, media_type="application/json").size == len(content)
         head = blobs.head("k")
         assert head
-        assert (head.size, head.sha256) == (len(SMALL), hashlib.sha256(SMALL).digest())
+        assert (head.size, head.sha256) == (len(content), hashlib.sha256(content).digest())
 
     @pytest.mark.parametrize("beyond", [0, 1, 12345])
     def test_a_file_of_several_parts_is_stored_whole(

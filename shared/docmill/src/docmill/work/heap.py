@@ -10,7 +10,8 @@ _ARENA_MAX: Final = -8  # mallopt(3)
 def share() -> None:
     """Let all threads to come use one heap: with one for each, eight keep 15 MB that none uses.
 
-    The interpreter lets one thread at a time allocate anyway. Only glibc has more than one heap.
+    Python objects are made by one thread at a time anyway. A C library that knows no such setting
+    is left as it is.
     """
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
