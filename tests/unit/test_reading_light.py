@@ -32,7 +32,7 @@ def shadowed(pixels: Pixels, *, soft: float, left: float) -> Pixels:
 
 
 @pytest.mark.parametrize("soft", [1, 10, 40])
-@pytest.mark.parametrize("left", [0.35, 0.6])
+@pytest.mark.parametrize("left", [0.2, 0.35, 0.6])
 def test_a_shadow_over_print_is_uneven_light_however_sharp(soft: float, left: float) -> None:
     assert evened(shadowed(page(), soft=soft, left=left))
 
@@ -45,20 +45,36 @@ def test_light_that_falls_off_over_a_picture_is_uneven() -> None:
     assert evened(np.asarray(pixels * slope, np.uint8))
 
 
+def inverted(pixels: Pixels, rows: slice) -> Pixels:
+    """Print some rows in white on a dark ground."""
+    made = pixels.copy()
+    made[rows] = 255 - pixels[rows] // 4 * 3
+    return made
+
+
 def test_white_letters_in_a_dark_box_are_no_paper() -> None:
+    assert evened(inverted(page(), slice(0, 1000))) is False
+    assert evened(inverted(page(), slice(None))) is False
+    assert evened(np.where(page() < 60, 255, 0).astype(np.uint8)) is False
+
+
+def test_a_box_does_not_hide_that_light_falls_off() -> None:
+    pixels = inverted(page(), slice(0, 1000))
+    slope = np.linspace(0.3, 1, pixels.shape[1])
+    assert evened(np.asarray(pixels * slope, np.uint8))
+
+
+@pytest.mark.parametrize("left", [0.35, 0.6])
+def test_a_box_does_not_hide_a_shadow_beside_it(left: float) -> None:
+    pixels = inverted(page(), slice(0, 700))
+    pixels[1000:, 800:] = pixels[1000:, 800:] * left
+    assert evened(pixels)
+
+
+def test_a_box_that_is_lighter_than_what_hides_print_is_left_as_it_is() -> None:
     pixels = page()
-    pixels[:1000] = 255 - pixels[:1000] // 4 * 3
+    shaded = pixels.copy()
+    pixels[1000:1800] = pixels[1000:1800] * 0.8
+    shaded[1000:1800] = shaded[1000:1800] * 0.5
     assert evened(pixels) is False
-
-
-def test_white_letters_on_a_ground_that_gets_darker_are_no_paper() -> None:
-    pixels = page()
-    ground = np.linspace(0.1, 0.6, pixels.shape[1])
-    white_on_dark = 255 - pixels * (1 - ground)
-    assert evened(np.asarray(white_on_dark, np.uint8)) is False
-
-
-def test_a_dark_box_without_print_is_no_shadow() -> None:
-    pixels = page()
-    pixels[1200:1900, 200:1400] = 60
-    assert evened(pixels) is False
+    assert evened(shaded)

@@ -12,12 +12,12 @@ from docmill_ocr.page_image import View
 _GROUND: Final = 13  # coarse pixels: wider than any letter of running text
 _NEAR: Final = np.ones((3, 3), np.uint8)
 _WITHIN: Final = np.ones((7, 7), np.uint8)  # the ground is rounder than a shadow's corners
-_EDGE: Final = (
-    0.5  # of what is uneven, in two coarse pixels (1.7 mm on A4): no light falls off so fast
-)
+_EDGE: Final = 0.5  # of what is uneven, within two coarse pixels: 1.7 mm on A4
 _LARGE: Final = 0.1  # of the page; a smaller part is a picture
-_LOST: Final = 0.5  # of what print is darker by: from there on the engine takes the shade for print
-_BESIDE: Final = 0.25  # of the ink in a shadow: what may be lighter than its ground
+_LOST: Final = 0.4  # of what print is darker by: from there on the engine takes the shade for print
+_SMALL: Final = 0.003  # of the page: a line in a box
+_SPARSE: Final = 0.01  # of a box: a line in it
+_CLEARLY: Final = 3  # times more letters that are lighter than their ground than darker ones
 
 
 def paper(small: Pixels) -> Pixels:
@@ -42,27 +42,16 @@ def uneven(small: Pixels, background: Pixels, contrast: Contrast) -> bool:
     A box in another colour is no shadow: it has edges, and white letters in it are not paper.
     """
     spread = _spread(_coarse(background))
-    if contrast.print_ is None or spread < contrast.uneven:
+    if spread < contrast.uneven:
         return False
-    darker, lighter = _ink_in_the_dark(small, contrast)
-    if _falls_off(_coarse(background), contrast.uneven):
-        return lighter < darker
-    return spread > _LOST * contrast.print_ and lighter < _BESIDE * darker
+    if contrast.print_ is None or _falls_off(_coarse(background), contrast.uneven):
+        return True
+    return spread > _LOST * contrast.print_ and _shades_print(small, contrast)
 
 
 def _spread(levels: Pixels) -> float:
     dark, light = np.percentile(levels, (3, 97))
     return float(light - dark)
-
-
-def _ink_in_the_dark(small: Pixels, contrast: Contrast) -> tuple[int, int]:
-    """Count where the page is darker, and where lighter, than a ground that is dark itself."""
-    shown, ground = _coarse(small), _ground(small)
-    edged = (ground < np.percentile(ground, 97) - contrast.uneven).view(np.uint8)
-    dark = cv2.erode(edged, _WITHIN).astype(bool)
-    darker = cv2.subtract(ground, shown)[dark] > contrast.least
-    lighter = cv2.subtract(shown, ground)[dark] > contrast.least
-    return int(darker.sum()), int(lighter.sum())
 
 
 def _falls_off(background: Pixels, least: float) -> bool:
@@ -72,6 +61,25 @@ def _falls_off(background: Pixels, least: float) -> bool:
     _, regions, sizes, _ = cv2.connectedComponentsWithStats(smooth, connectivity=4)
     large = np.flatnonzero(sizes[1:, cv2.CC_STAT_AREA] >= _LARGE * background.size) + 1
     return any(_spread(background[regions == region]) >= least for region in large)
+
+
+def _shades_print(small: Pixels, contrast: Contrast) -> bool:
+    """Whether any large dark part is a shadow, and not a box with letters lighter than its ground.
+
+    Of a part with no letters that cannot be told.
+    """
+    shown, ground = _coarse(small), _ground(small)
+    light = max(1.0, np.percentile(ground, 97))
+    bounds = contrast.least / light * ground  # print fades as its paper does
+    darker, lighter = cv2.subtract(ground, shown) > bounds, cv2.subtract(shown, ground) > bounds
+    dark = cv2.erode((ground < light - contrast.uneven).view(np.uint8), _WITHIN)
+    _, parts, sizes, _ = cv2.connectedComponentsWithStats(dark)
+    areas = sizes[1:, cv2.CC_STAT_AREA]
+    for part in np.flatnonzero(areas >= _SMALL * dark.size) + 1:
+        inside = parts == part
+        if lighter[inside].sum() < max(_CLEARLY * darker[inside].sum(), _SPARSE * inside.sum()):
+            return True
+    return False
 
 
 def evened(view: View, background: Pixels) -> View:
