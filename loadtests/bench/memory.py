@@ -17,7 +17,7 @@ import psutil
 from deploy.local.stack import Stack
 from docmill.ops.logging import configure
 from docmill.testing.documents import scanned_pdf
-from loadtests.bench import report
+from loadtests.bench import publish, report
 from loadtests.bench.measure import Goal
 from loadtests.bench.stack import lift_quota
 from tests.stack.flow import END, Caller, caller, inspector
@@ -39,10 +39,11 @@ def main() -> int:
     """Read a document of so many pages each; print memory over time; fail over a bound."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, nargs="+", default=[100, 1000])
-    parser.add_argument("--json", type=Path, default=Path(".local/bench-memory.json"))
+    parser.add_argument("--json", type=Path, default=Path(".local/bench.json"))
+    parser.add_argument("--publish", action="store_true", help=f"write {publish.PAGE.name} anew")
     arguments = parser.parse_args()
     configure("bench", "WARNING")
-    found = report.Results(arguments.json, quick=False)
+    found, results = report.Results(arguments.json, quick=False), list[dict[str, Any]]()
     with (
         TemporaryDirectory(prefix="docmill-bench-") as scratch,
         whole_stack(DOCMILL_SLOTS="1", DOCMILL_SCRATCH_FOLDER=scratch) as stack,
@@ -52,11 +53,15 @@ def main() -> int:
         lift_quota(stack)
         with inspector(stack) as inspect:
             inspect.rows("UPDATE tenant SET max_file_bytes = 1000000000 RETURNING id")
-        for count in arguments.pages:
+        for turn, count in enumerate(arguments.pages, 1):
             result = _watched(stack, client, count, Path(scratch))
+            result["name"] += f", document {turn} of a run"
+            results.append(result)
             found.add("memory", result)
             print(told(result), flush=True)
-    return bool(found.missed)
+    if arguments.publish:
+        publish.write(found.kept)
+    return not all(goal["met"] for result in results for goal in result["goals"])
 
 
 def told(result: dict[str, Any]) -> str:
@@ -107,6 +112,7 @@ def _result(count: int, series: Sequence[Moment]) -> dict[str, Any]:
         goals.append(Goal(arm="slot", figure="most_mb_of_files", most=MOST_FILES))
     return {
         "name": f"memory: a scan of {count} pages, A4 at {DPI} dpi, one slot",
+        "bound_mb": MOST,
         "series": [[round(value, 1) for value in row] for row in _thinned(series)],
         "arms": arms,
         "goals": [goal.judged(arms) for goal in goals],

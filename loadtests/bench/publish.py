@@ -17,7 +17,8 @@ Every figure has its bare baseline beside it, run in turns in the same run. `mak
 all of it again, `make bench ARGS=--quick` its order of magnitude in minutes,
 `make bench ARGS="stack ledger"` some of it; `--publish` writes this page, its plots and
 [the figures as JSON](performance/figures.json) anew. Where `make ocrmypdf` was run before, OCRmyPDF
-takes part. `python -m loadtests.bench.memory --publish` watches an OCR slot over scans of a thousand pages.
+takes part. `python -m loadtests.bench.memory --pages 1000 1000 --publish` watches an OCR slot over
+scans of a thousand pages.
 [What an upload costs](uploads.md) tells what stands between an upload and a bare PUT.
 
 A figure is the median of the rounds, in brackets the least and the most. *CPU* counts the processor
@@ -104,7 +105,7 @@ def _course(result: Mapping[str, Any]) -> str:
         f"{_title(result)}: MB by pages read",
         pages,
         {"worker and child": slot, "worker": worker},
-        bound=MOST,
+        bound=result["bound_mb"],
     )
 
 
