@@ -21,7 +21,16 @@ from urllib3 import HTTPResponse
 
 from docmill.adapters.s3_direct import Direct
 from docmill.adapters.s3_error import translated
-from docmill.adapters.s3_part import Content, FilePart, Part, file_parts, pieces, stream_parts
+from docmill.adapters.s3_part import (
+    Content,
+    FilePart,
+    Part,
+    content_md5,
+    emptied,
+    file_parts,
+    pieces,
+    stream_parts,
+)
 from docmill.adapters.s3_reader import CHUNK_BYTES, Reader, Source
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
@@ -121,7 +130,7 @@ class S3Blobs:
         first = [next(parts, bytearray())]
         if len(first[0]) < self._part_bytes:
             return self._put_whole(key, first[0], media_type, verified=True)
-        return self._put_parts(key, chain(_emptied(first), parts), media_type)
+        return self._put_parts(key, chain(emptied(first), parts), media_type)
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
         with path.open("rb") as file:
@@ -324,7 +333,7 @@ class S3Blobs:
                 UploadId=upload_id,
                 PartNumber=number,
                 Body=cast("bytes", part),  # boto3 takes a bytearray and a file as well
-                ContentMD5=_md5(part),
+                ContentMD5=content_md5(part),
             )
         return {"ETag": sent["ETag"], "PartNumber": number}
 
@@ -387,16 +396,3 @@ class S3Blobs:
                 self._client.delete_object(Bucket=self._bucket, Key=key)
             else:
                 self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
-
-
-def _emptied(parts: list[bytearray]) -> Iterator[bytearray]:
-    """Yield what is in a list and keep none of it, for a part is megabytes."""
-    while parts:
-        yield parts.pop(0)
-
-
-def _md5(part: Part) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    for piece in pieces(part):
-        digest.update(piece)
-    return base64.b64encode(digest.digest()).decode()
