@@ -50,26 +50,22 @@ def lines(
 ) -> str:
     """Draw each row over the same values, named at its end, and the bound as a dashed line."""
     wide, high = _WIDTH - _VALUES - 2 * _ROW, _CHART - _HEAD - 2 * _FOOT
-    most = max(bound, *(max(row) for row in rows.values())) * _ROOM
+    last, most = max(across), max(bound, *(max(row) for row in rows.values())) * _ROOM
     drawing = _drawing(_CHART)
     _text(drawing, 10, 22, title, size=15)
-
-    def place(x: float, y: float) -> str:
-        return f"{_ROW + x / max(across) * wide:.1f} {_HEAD + high * (1 - y / most):.1f}"
-
-    for name, row in rows.items():
-        points = "L".join(place(x, y) for x, y in zip(across, row, strict=True))
-        colour = _OTHER if name == next(iter(rows)) else _BASE
-        SubElement(drawing, "path", {"d": f"M{points}", "fill": "none"}, stroke=colour)
-        x, y = map(float, place(max(across), row[-1]).split())
-        _text(drawing, x + 6, y + 4, f"{name} {row[-1]:.0f}", colour=colour)
-    dashed = {"d": f"M{place(0, bound)}L{place(max(across), bound)}", "stroke-dasharray": "5 4"}
-    SubElement(drawing, "path", dashed, stroke=_FLOOR)
-    x, y = map(float, place(max(across), bound).split())
-    _text(drawing, x + 6, y + 4, f"at most {bound:g}", colour=_FLOOR)
-    for x in (0.0, max(across)):
-        left, _ = map(float, place(x, 0).split())
-        _text(drawing, left, _CHART - _FOOT + 10, f"{x:g}", anchor="middle")
+    for name, row in {**rows, "at most": [bound] * len(across)}.items():
+        colour = {next(iter(rows)): _OTHER, "at most": _FLOOR}.get(name, _BASE)
+        places = [
+            (_ROW + x / last * wide, _HEAD + high * (1 - y / most))
+            for x, y in zip(across, row, strict=True)
+        ]
+        line = {"d": "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places), "fill": "none"}
+        dashes = {"stroke-dasharray": "5 4"} if colour == _FLOOR else {}
+        SubElement(drawing, "path", line | dashes, stroke=colour)
+        right, level = places[-1]
+        _text(drawing, right + 6, level + 4, f"{name} {row[-1]:.0f}", colour=colour)
+    for x in (0.0, last):
+        _text(drawing, _ROW + x / last * wide, _CHART - 4, f"{x:.0f}", anchor="middle")
     indent(drawing)
     return tostring(drawing, encoding="unicode") + "\n"
 
