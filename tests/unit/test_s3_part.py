@@ -1,4 +1,4 @@
-"""What is on its way to the store, as a whole or in parts."""
+"""The parts of a large body on its way to the store."""
 
 import hashlib
 import os
@@ -13,7 +13,6 @@ import pytest
 
 from docmill.adapters.s3 import S3Blobs, connect
 from docmill.adapters.s3_part import FilePart, file_parts, pieces
-from docmill.adapters.s3_reader import CHUNK_BYTES
 from docmill.domain.errors import StoreDown
 from docmill.ops.settings import StoreSettings
 from docmill.ports import Stored
@@ -64,36 +63,6 @@ def test_a_part_of_a_file_is_sent_without_waiting_to_be_asked_for(tmp_path: Path
             client.upload_part(Bucket="b", Key="k", UploadId="u", PartNumber=1, Body=part)
     assert sent["headers"]["Content-Length"] == "7"
     assert "Expect" not in sent["headers"]
-
-
-class BrokenOff:
-    """A first way to the store that gives up in the middle of a body."""
-
-    def put(self, _key: str, content: bytes | FilePart, _headers: Mapping[str, str]) -> str:
-        if isinstance(content, FilePart):
-            content.read(1000)
-        return ""
-
-
-class Kept:
-    """The second way; remembers what came."""
-
-    body = b""
-
-    def put_object(self, *, Body: bytes | FilePart, **_: object) -> Mapping[str, str]:  # noqa: N803
-        self.body = Body.read() if isinstance(Body, FilePart) else Body
-        return {}
-
-
-@pytest.mark.parametrize("size", [0, CHUNK_BYTES, CHUNK_BYTES + 1, 3_000_000])
-def test_a_file_is_sent_whole_where_a_first_request_broke_off(tmp_path: Path, size: int) -> None:
-    client, content = Kept(), os.urandom(size)
-    path = tmp_path / "file"
-    path.write_bytes(content)
-    blobs = S3Blobs(cast("Any", client), "bucket", direct=cast("Any", BrokenOff()))
-    stored = blobs.put_file("key", path, media_type="text/plain")
-    assert client.body == content
-    assert (stored.size, stored.sha256) == (size, hashlib.sha256(content).digest())
 
 
 class Scripted:

@@ -21,16 +21,7 @@ from urllib3 import HTTPResponse
 
 from docmill.adapters.s3_direct import Direct
 from docmill.adapters.s3_error import translated
-from docmill.adapters.s3_part import (
-    Content,
-    FilePart,
-    Part,
-    content_md5,
-    emptied,
-    file_parts,
-    pieces,
-    stream_parts,
-)
+from docmill.adapters.s3_part import Part, file_parts, pieces, stream_parts
 from docmill.adapters.s3_reader import CHUNK_BYTES, Reader, Source
 from docmill.adapters.s3_timing import measure
 from docmill.domain.errors import StoreDown
@@ -130,16 +121,13 @@ class S3Blobs:
         first = [next(parts, bytearray())]
         if len(first[0]) < self._part_bytes:
             return self._put_whole(key, first[0], media_type, verified=True)
-        return self._put_parts(key, chain(emptied(first), parts), media_type)
+        return self._put_parts(key, chain(_emptied(first), parts), media_type)
 
     def put_file(self, key: str, path: Path, *, media_type: str) -> Stored:
+        if path.stat().st_size < self._part_bytes:
+            return self._put_whole(key, path.read_bytes(), media_type)
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size >= self._part_bytes:
-                return self._put_parts(key, file_parts(file, self._part_bytes), media_type)
-            # A small one is sent faster whole; what a large one takes stays with its thread.
-            content = file.read() if size <= CHUNK_BYTES else FilePart(file, 0, size)
-            return self._put_whole(key, content, media_type)
+            return self._put_parts(key, file_parts(file, self._part_bytes), media_type)
 
     @contextmanager
     def open(self, key: str, *, start: int = 0, end: int | None = None) -> Iterator[BinaryIO]:
@@ -257,13 +245,9 @@ class S3Blobs:
             raise StoreDown(f"the bucket {self._bucket} is gone") from error
 
     def _put_whole(
-        self, key: str, content: Content, media_type: str, *, verified: bool = False
+        self, key: str, content: bytes | bytearray, media_type: str, *, verified: bool = False
     ) -> Stored:
-        size, sha256, md5 = 0, hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        for piece in pieces(content):
-            size += len(piece)
-            sha256.update(piece)
-            md5.update(piece)
+        sha256, md5 = hashlib.sha256(content), hashlib.md5(content, usedforsecurity=False)
         checksum = base64.b64encode(md5.digest()).decode()
         etag = ""
         if self._direct:
@@ -273,8 +257,6 @@ class S3Blobs:
                 "x-amz-meta-sha256": sha256.hexdigest(),
             }
             etag = self._direct.put(key, content, headers)
-            if isinstance(content, FilePart):
-                content.seek(0)  # boto3 would go on where a failed request left off
         with translated(key):
             etag = etag or self._client.put_object(
                 Bucket=self._bucket,
@@ -285,7 +267,7 @@ class S3Blobs:
                 Metadata={"sha256": sha256.hexdigest()},
                 **self._encrypted,
             ).get("ETag", "")
-        stored = Stored(key=key, size=size, sha256=sha256.digest())
+        stored = Stored(key=key, size=len(content), sha256=sha256.digest())
         # An ETag is the MD5 of what the server has stored, unless it encrypts with keys of its own.
         told = etag.strip('"') == md5.hexdigest()
         return self._verified(stored) if verified and not told else stored
@@ -333,7 +315,7 @@ class S3Blobs:
                 UploadId=upload_id,
                 PartNumber=number,
                 Body=cast("bytes", part),  # boto3 takes a bytearray and a file as well
-                ContentMD5=content_md5(part),
+                ContentMD5=_md5(part),
             )
         return {"ETag": sent["ETag"], "PartNumber": number}
 
@@ -396,3 +378,16 @@ class S3Blobs:
                 self._client.delete_object(Bucket=self._bucket, Key=key)
             else:
                 self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+
+
+def _emptied(parts: list[bytearray]) -> Iterator[bytearray]:
+    """Yield what is in a list and keep none of it, for a part is megabytes."""
+    while parts:
+        yield parts.pop(0)
+
+
+def _md5(part: Part) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces(part):
+        digest.update(piece)
+    return base64.b64encode(digest.digest()).decode()

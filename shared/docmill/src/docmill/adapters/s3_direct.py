@@ -18,7 +18,6 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3 import HTTPResponse
 
-from docmill.adapters.s3_part import Content
 from docmill.ops import metrics
 from docmill.ops.settings import StoreSettings
 
@@ -56,7 +55,7 @@ class Direct:
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # type: ignore[list-item]
         )
 
-    def put(self, key: str, content: Content, headers: Mapping[str, str]) -> str:
+    def put(self, key: str, content: bytes | bytearray, headers: Mapping[str, str]) -> str:
         """Return the ETag, or nothing."""
         answer = self._answer("PUT", key, {**headers, **self._encrypted}, content)
         return str(answer.headers.get("ETag", "")) if answer else ""
@@ -67,7 +66,7 @@ class Direct:
         return (answer.raw, int(answer.headers["Content-Length"])) if answer else None
 
     def _answer(
-        self, method: str, key: str, headers: Mapping[str, str], content: Content = b""
+        self, method: str, key: str, headers: Mapping[str, str], content: bytes | bytearray = b""
     ) -> AWSResponse | None:
         """Return an answer that is good; of a GET, its body is not read yet."""
         url = self._base + quote(key, safe="/~")

@@ -1,7 +1,5 @@
-"""What goes to the store: a body as a whole, or in parts of a few megabytes each."""
+"""The parts of a large body on its way to the store, a few megabytes each."""
 
-import base64
-import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -39,7 +37,6 @@ class FilePart(io.RawIOBase):
 
 
 Part: TypeAlias = bytearray | FilePart
-Content: TypeAlias = bytes | Part
 
 
 def stream_parts(body: Source, size: int) -> Iterator[bytearray]:
@@ -55,29 +52,15 @@ def file_parts(file: BinaryIO, size: int) -> Iterator[FilePart]:
         yield FilePart(file, start, min(start + size, end))
 
 
-def emptied(parts: list[bytearray]) -> Iterator[bytearray]:
-    """Yield what is in a list and keep none of it, for a part is megabytes."""
-    while parts:
-        yield parts.pop(0)
-
-
-def pieces(content: Content) -> Iterator[bytes | bytearray]:
-    """Yield the bytes; they can be read from the beginning afterwards."""
-    if not isinstance(content, FilePart):
-        yield content
+def pieces(part: Part) -> Iterator[bytes | bytearray]:
+    """Yield a part's bytes; it can be read from its beginning afterwards."""
+    if isinstance(part, bytearray):
+        yield part
         return
-    content.seek(0)
-    while piece := content.read(CHUNK_BYTES):
+    part.seek(0)
+    while piece := part.read(CHUNK_BYTES):
         yield piece
-    content.seek(0)
-
-
-def content_md5(content: Content) -> str:
-    """Return what the header `Content-MD5` says of it."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for piece in pieces(content):
-        digest.update(piece)
-    return base64.b64encode(digest.digest()).decode()
+    part.seek(0)
 
 
 def _read_part(body: Source, size: int) -> bytearray:
