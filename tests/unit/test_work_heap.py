@@ -1,9 +1,11 @@
-"""Threads of a worker share one heap."""
+"""A worker's threads share one heap, and a child's gaps go back to the system."""
 
 import subprocess
 import sys
 from textwrap import dedent
 from typing import Final
+
+from docmill.work import spawner
 
 PROGRAM: Final = """
     import ctypes, sys, threading
@@ -30,6 +32,21 @@ PROGRAM: Final = """
     libc.fflush(out)
 """
 
+GAPS: Final = """
+    import os
+    from docmill.work import heap
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+    pieces = [bytearray(b"x" * 2**20) for _ in range(64)]
+    del pieces[:-1]  # the last keeps the heap from being cut short
+    full = resident()
+    heap.tidy()
+    print(full - resident())
+"""
+
 
 def heaps(mode: str) -> int:
     program = [sys.executable, "-c", dedent(PROGRAM), mode]
@@ -40,3 +57,13 @@ def heaps(mode: str) -> int:
 def test_threads_share_one_heap() -> None:
     assert heaps("shared") == 1
     assert heaps("apart") > 1
+
+
+def test_what_is_free_in_the_middle_of_the_heap_is_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(GAPS)],
+        check=True,
+        capture_output=True,
+        env=spawner.ENVIRONMENT,
+    )
+    assert int(done.stdout) > 50

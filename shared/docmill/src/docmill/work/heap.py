@@ -15,3 +15,14 @@ def share() -> None:
     """
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+
+
+def tidy() -> None:
+    """Give the system back what the heap has free, in its middle too.
+
+    Buffers of changing sizes leave gaps, and the heap grows although it has room: scans of one
+    size go from 106 to 122 MB a child within some hundred pages. Where nothing is free, or the C
+    library knows no such thing, nothing happens.
+    """
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

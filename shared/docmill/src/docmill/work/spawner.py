@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-_ENVIRONMENT: Final = {
+ENVIRONMENT: Final = {
     "LANG": "C.UTF-8",
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     # One thread a child: there is a slot for each core already.
@@ -33,7 +33,7 @@ class Spawner:
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = {**_ENVIRONMENT, **(environment or {})}
+        self._environment = {**ENVIRONMENT, **(environment or {})}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
     def start(self, folder: Path) -> subprocess.Popen[bytes]:
