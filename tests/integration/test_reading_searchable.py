@@ -170,7 +170,7 @@ def test_invisible_text_leaves_the_picture_as_it_was(mill: Mill) -> None:
         assert image.read_raw_bytes() == content
         assert [round(float(side)) for side in file.pages[0].mediabox] == [0, 0, 595, 842]
     with pdf.opened(made) as document, pdf.page(document, 1) as sheet:
-        drawn = pdf.rendered(sheet, 200 / 72)[: documents.page_image().height]
+        drawn = pdf.rendered(sheet, pdf.contents(sheet), 200 / 72)[: documents.page_image().height]
     wanted = np.asarray(documents.page_image())
     assert np.abs(drawn[:2330, :1650].astype(int) - wanted[:2330, :1650]).mean() < 3
 

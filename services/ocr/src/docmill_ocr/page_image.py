@@ -74,7 +74,7 @@ def _from_pdf(path: Path, number: int, max_pixels: int) -> PageImage:
         fits = all(each.width * each.height <= MOST_PIXELS for each in found.pictures)
         pixels = scan.stored(sheet, path, number) if fits else None
         if pixels is None:
-            pixels = pdf.rendered(sheet, _scale(sheet, found))
+            pixels = pdf.rendered(sheet, found, _scale(sheet, found))
     inches = size[0] / pdf.POINTS_PER_INCH, size[1] / pdf.POINTS_PER_INCH
     dpi = pixels.shape[1] / inches[0], pixels.shape[0] / inches[1]
     return _page_image(pixels, (round(size[0], 2), round(size[1], 2)), "pt", dpi)

@@ -196,8 +196,8 @@ def parts(view: View, boxes: Boxes, ink: int) -> tuple[Part, ...]:
     marks = (view.pixels < _paper_level(view) - min(ink, _FAINT)).view(np.uint8)
     for part in found:
         marks[part] = 0
-    grainless = cv2.erode(marks, np.ones((2, 2), np.uint8))
-    return () if np.any(grainless) else found
+    cv2.erode(marks, np.ones((2, 2), np.uint8), dst=marks)  # grain alone goes
+    return () if np.any(marks) else found
 
 
 def _apart(boxes: Boxes) -> npt.NDArray[np.int32]:

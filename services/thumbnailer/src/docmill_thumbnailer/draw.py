@@ -49,11 +49,12 @@ def _flat(picture: Image.Image) -> Image.Image:
 
 def _from_pdf(path: Path, number: int, side: int, max_pixels: int) -> Image.Image:
     with pdf.opened(path) as document, pdf.page(document, number) as sheet:
-        pdf.check_pictures(pdf.contents(sheet), max_pixels)
+        found = pdf.contents(sheet)
+        pdf.check_pictures(found, max_pixels)
         longest = max(sheet.get_size())
         if longest <= 0:
             raise CorruptFile(f"page {number} has no size")
-        return fitted(Image.fromarray(pdf.rendered(sheet, side / longest, color=True)), side)
+        return fitted(Image.fromarray(pdf.rendered(sheet, found, side / longest, color=True)), side)
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps
 
-from docmill.adapters import sniff
+from docmill.adapters import room, sniff
 from docmill.domain.rejection import CorruptFile, TooManyPixels
 
 Pixels = npt.NDArray[np.uint8]
@@ -56,7 +56,7 @@ class Frame:
 
 @contextmanager
 def opened(path: Path, media_type: str, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
-    """Open a picture file of the given type; raise CorruptFile or TooManyPixels.
+    """Open a picture file of the given type; raise CorruptFile, TooManyPixels or MemoryError.
 
     Damage found while the block decodes is CorruptFile too. Each frame's size is checked by
     `frame`, for Pillow's own guard is one number for the whole process.
@@ -68,6 +68,7 @@ def opened(path: Path, media_type: str, max_pixels: int) -> Iterator[ImageFile.I
         # garbles those that are to be turned.
         with path.open("rb") as file, Image.open(file, formats=(_FORMATS[media_type],)) as image:
             _within(image.size, max_pixels)
+            _check_progressive(image)
             yield image
 
 
@@ -82,6 +83,16 @@ def _translated(path: Path) -> Iterator[None]:
 def _within(size: tuple[int, int], max_pixels: int) -> None:
     if size[0] * size[1] > max_pixels:
         raise TooManyPixels(f"{size[0]} x {size[1]} pixels, allowed are {max_pixels}")
+
+
+def _check_progressive(image: ImageFile.ImageFile) -> None:
+    """Have room for a JPEG that comes in passes: each is kept whole, however small it is drawn."""
+    if not image.info.get("progressive"):
+        return
+    steps = [(across, down) for _, across, down, _ in image.layer]  # type: ignore[attr-defined]
+    finest = max(across for across, _ in steps) * max(down for _, down in steps)
+    layers = sum(across * down for across, down in steps) / finest
+    room.ask(round(2 * image.width * image.height * layers), "a progressive JPEG")
 
 
 def frame_count(image: ImageFile.ImageFile) -> int:

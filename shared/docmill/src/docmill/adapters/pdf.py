@@ -1,6 +1,7 @@
 """PDF files through pdfium: geometry, what is on a page, and the page as pixels."""
 
 import ctypes
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ import numpy as np
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
+from docmill.adapters import room
 from docmill.adapters.image import Pixels
 from docmill.domain.rejection import CorruptFile, EncryptedPdf, PageUnreadable, TooManyPixels
 
 POINTS_PER_INCH: Final = 72
 DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
 _FULL_PAGE: Final = 0.85
+_LARGE: Final = 64_000_000  # pixels; what is below always has room
+_UNPACKED: Final = 2**30  # bytes after which pdfium 8149 stops inflating, and draws black
 _DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
 Affine = tuple[float, float, float, float, float, float]
 
@@ -63,6 +67,8 @@ class Picture:
     width: int
     height: int
     box: tuple[float, float, float, float]
+    bits: int = 24  # of a pixel once decoded, at most; looked up for large ones only
+    inflated: bool = False  # whether it is unpacked by inflating; known of large ones only
 
     @property
     def dpi(self) -> float:
@@ -149,7 +155,13 @@ def _invisible(item: Any) -> bool:
 
 def _picture(item: Any, affine: Affine) -> Picture:
     width, height = item.get_px_size()
-    return Picture(width, height, mapped(affine, item.get_bounds()))
+    box = mapped(affine, item.get_bounds())
+    if width * height <= _LARGE:
+        return Picture(width, height, box)
+    filters = item.get_filters()
+    # pdfium would decode all of a JPEG 2000 to tell.
+    bits = 24 if "JPXDecode" in filters else item.get_metadata().bits_per_pixel
+    return Picture(width, height, box, bits=bits, inflated="FlateDecode" in filters)
 
 
 def check_pictures(found: Contents, max_pixels: int) -> None:
@@ -159,8 +171,27 @@ def check_pictures(found: Contents, max_pixels: int) -> None:
             raise TooManyPixels(f"an image of {picture.width} x {picture.height} pixels")
 
 
-def rendered(sheet: pdfium.PdfPage, scale: float, *, color: bool = False) -> Pixels:
-    """Draw the page with its form fields at so many pixels per point."""
+def rendered(
+    sheet: pdfium.PdfPage, found: Contents, scale: float, *, color: bool = False
+) -> Pixels:
+    """Draw the page with its form fields at so many pixels per point.
+
+    Raise MemoryError or PageUnreadable where pdfium would leave a picture out without a word.
+    """
+    for picture in found.pictures:
+        if picture.width * picture.height > _LARGE:
+            _check_drawable(picture, scale)
     bitmap = sheet.render(scale=scale, grayscale=not color, may_draw_forms=True, rev_byteorder=True)
     pixels = np.array(bitmap.to_numpy())
     return pixels if color else pixels.reshape(pixels.shape[:2])
+
+
+def _check_drawable(picture: Picture, scale: float) -> None:
+    what = f"an image of {picture.width} x {picture.height} pixels"
+    decoded = picture.width * picture.height * picture.bits // 8
+    if picture.inflated and decoded > _UNPACKED:
+        raise PageUnreadable(f"{what}, unpacked more than {_UNPACKED >> 20} MB")
+    # It is first made as narrow as it is drawn, then as low.
+    across = math.ceil((picture.box[2] - picture.box[0]) * scale)
+    narrowed = picture.height * across * max(1, picture.bits // 8)
+    room.ask(decoded + narrowed, what)
