@@ -1,9 +1,10 @@
 """PDF files through pdfium: geometry, what is on a page, and the page as pixels."""
 
 import ctypes
+import hashlib
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from docmill.domain.rejection import CorruptFile, EncryptedPdf, PageUnreadable, 
 POINTS_PER_INCH: Final = 72
 DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
 _FULL_PAGE: Final = 0.85
-_LARGE: Final = 64_000_000  # pixels; what is below always has room
+_DEEP: Final = 3  # bytes of a pixel, as pdfium decodes it
 _UNPACKED: Final = 2**30  # bytes after which pdfium 8149 stops inflating, and draws black
 _DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
 Affine = tuple[float, float, float, float, float, float]
@@ -67,8 +68,6 @@ class Picture:
     width: int
     height: int
     box: tuple[float, float, float, float]
-    bits: int = 24  # of a pixel once decoded, at most; looked up for large ones only
-    inflated: bool = False  # whether it is unpacked by inflating; known of large ones only
 
     @property
     def dpi(self) -> float:
@@ -155,13 +154,7 @@ def _invisible(item: Any) -> bool:
 
 def _picture(item: Any, affine: Affine) -> Picture:
     width, height = item.get_px_size()
-    box = mapped(affine, item.get_bounds())
-    if width * height <= _LARGE:
-        return Picture(width, height, box)
-    filters = item.get_filters()
-    # pdfium would decode all of a JPEG 2000 to tell.
-    bits = 24 if "JPXDecode" in filters else item.get_metadata().bits_per_pixel
-    return Picture(width, height, box, bits=bits, inflated="FlateDecode" in filters)
+    return Picture(width, height, mapped(affine, item.get_bounds()))
 
 
 def check_pictures(found: Contents, max_pixels: int) -> None:
@@ -178,20 +171,40 @@ def rendered(
 
     Raise MemoryError or PageUnreadable where pdfium would leave a picture out without a word.
     """
-    for picture in found.pictures:
-        if picture.width * picture.height > _LARGE:
-            _check_drawable(picture, scale)
+    _check_drawable(sheet, found, scale)
     bitmap = sheet.render(scale=scale, grayscale=not color, may_draw_forms=True, rev_byteorder=True)
     pixels = np.array(bitmap.to_numpy())
     return pixels if color else pixels.reshape(pixels.shape[:2])
 
 
-def _check_drawable(picture: Picture, scale: float) -> None:
-    what = f"an image of {picture.width} x {picture.height} pixels"
-    decoded = picture.width * picture.height * picture.bits // 8
-    if picture.inflated and decoded > _UNPACKED:
-        raise PageUnreadable(f"{what}, unpacked more than {_UNPACKED >> 20} MB")
-    # It is first made as narrow as it is drawn, then as low.
-    across = math.ceil((picture.box[2] - picture.box[0]) * scale)
-    narrowed = picture.height * across * max(1, picture.bits // 8)
-    room.ask(decoded + narrowed, what)
+def _check_drawable(sheet: pdfium.PdfPage, found: Contents, scale: float) -> None:
+    """Have room for all pictures: pdfium may keep each until the page is drawn."""
+    decoded = [_DEEP * picture.width * picture.height for picture in found.pictures]
+    # One at a time is first made as narrow as it is drawn, then as low.
+    narrowed = max((_narrowed(picture, scale) for picture in found.pictures), default=0)
+    if max(decoded, default=0) > _UNPACKED or not room.has(sum(decoded) + narrowed):
+        room.ask(_decoded(sheet) + narrowed, "drawing a page with its pictures")
+
+
+def _narrowed(picture: Picture, scale: float) -> int:
+    return _DEEP * picture.height * math.ceil((picture.box[2] - picture.box[0]) * scale)
+
+
+def _decoded(sheet: pdfium.PdfPage) -> int:
+    """Return how many bytes the pictures take decoded, one that is shown many times once."""
+    sizes: dict[tuple[bytes, int], int] = {}
+    for item in sheet.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=DEPTH):
+        size = _deep_size(item)
+        if size > _UNPACKED and "FlateDecode" in item.get_filters():
+            raise PageUnreadable(f"an image that inflates to more than {_UNPACKED >> 20} MB")
+        sizes[hashlib.sha256(item.get_data()).digest(), size] = size
+    return sum(sizes.values())
+
+
+def _deep_size(item: Any) -> int:
+    width, height = item.get_px_size()
+    bits = 8 * _DEEP
+    if "JPXDecode" not in item.get_filters():  # pdfium would decode all of it to tell
+        with suppress(pdfium.PdfiumError):
+            bits = item.get_metadata().bits_per_pixel
+    return int(width * height * bits // 8)

@@ -8,11 +8,18 @@ import mmap
 
 
 def ask(size: int, purpose: str) -> None:
-    """Raise MemoryError, with the purpose, unless so many bytes can be had now.
+    """Raise MemoryError, with the purpose, unless so many bytes can be had now."""
+    if not has(size):
+        raise MemoryError(f"{purpose} takes {size >> 20} MB")
 
-    They are set aside and given back untouched: it costs no memory and a few microseconds.
+
+def has(size: int) -> bool:
+    """Whether so many bytes can be had now.
+
+    They are set aside and given back untouched, which takes a few microseconds.
     """
     try:
         mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
-    except OSError as exc:
-        raise MemoryError(f"{purpose} takes {size >> 20} MB") from exc
+    except OSError:
+        return False
+    return True
