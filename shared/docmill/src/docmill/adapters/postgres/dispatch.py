@@ -234,14 +234,15 @@ class _Pick:
         # what may start now of the pool's stages; None where there is no limit
         starts = {stage: state["limits"].get(stage) for stage in Stage if stage.pool is pool}
         self._starts = {stage: most for stage, most in starts.items() if most != 0}
+        self._served: set[str] = set()
 
     def fill(self, free: int) -> list[Dispatched]:
-        self._clear(free)
         queued: list[Dispatched] = []
         for lines in (self._lone_line, self._critical_lines, self._lines):
             left = free - len(queued)
             if left > 0:
                 queued += self._serve(lines(self._full(), left), left)
+        self._clear(free)  # last, so that whose last task was picked costs no second pick
         return queued
 
     def _full(self) -> list[str]:
@@ -262,6 +263,8 @@ class _Pick:
 
     def _lines(self, full: list[str], free: int) -> list[Line]:
         rows = self._asked("lines", full=full, free=free)
+        if not rows:
+            return []
         lines = {row["tenant"]: _line(row) for row in rows}
         rooms = [self._room(row, free) for row in rows]
         starts = list(self._starts.values())
@@ -325,9 +328,11 @@ class _Pick:
         }
         self._connection.execute(SQL["charge"], charged)
         self._clock = picked.clock
+        self._served |= picked.vtimes.keys()
 
     def _clear(self, free: int) -> None:
-        self._connection.execute(SQL["clear_backlog"], {"pool": self._pool, "free": free})
+        parameters = {"pool": self._pool, "free": free, "served": list(self._served)}
+        self._connection.execute(SQL["clear_backlog"], parameters)
 
 
 def _line(row: Row) -> Line:
