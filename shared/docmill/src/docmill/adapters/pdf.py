@@ -180,14 +180,11 @@ def rendered(
 def _check_drawable(sheet: pdfium.PdfPage, found: Contents, scale: float) -> None:
     """Have room for all pictures: pdfium may keep each until the page is drawn."""
     decoded = [_DEEP * picture.width * picture.height for picture in found.pictures]
-    # One at a time is first made as narrow as it is drawn, then as low.
-    narrowed = max((_narrowed(picture, scale) for picture in found.pictures), default=0)
+    # One at a time is first made as narrow as it is drawn, at most as the page, then as low.
+    widest = math.ceil(sheet.get_width() * scale)
+    narrowed = _DEEP * widest * max((picture.height for picture in found.pictures), default=0)
     if max(decoded, default=0) > _UNPACKED or not room.has(sum(decoded) + narrowed):
         room.ask(_decoded(sheet) + narrowed, "drawing a page with its pictures")
-
-
-def _narrowed(picture: Picture, scale: float) -> int:
-    return _DEEP * picture.height * math.ceil((picture.box[2] - picture.box[0]) * scale)
 
 
 def _decoded(sheet: pdfium.PdfPage) -> int:
