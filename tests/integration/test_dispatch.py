@@ -193,18 +193,10 @@ def test_a_mark_that_a_race_lost_is_made_again(ledger: Desk) -> None:
     assert len(ledger.pick(Pool.VALIDATOR)) == 1
 
 
-def test_a_pick_of_all_that_is_ready_clears_the_marks(ledger: Desk) -> None:
-    workers(ledger, slots=3)
-    flood(ledger, "a", 2)
-    flood(ledger, "b", 1)
-    assert len(ledger.pick(Pool.VALIDATOR)) == 3
-    assert not ledger.dispatch.glance().backlogged
-
-
 def test_a_pick_that_finds_nothing_clears_the_mark(ledger: Desk) -> None:
     ledger.accept()
-    ledger.do("UPDATE task SET state = 'cancelled', ended_at = now()")
-    assert ledger.pick(Pool.VALIDATOR) == []
+    ledger.claims(Pool.VALIDATOR)
+    ledger.pick(Pool.VALIDATOR)
     marks = ledger.do("SELECT backlogged FROM tenant_pool WHERE pool = 'validator'")
     assert marks == [{"backlogged": False}]
     assert not ledger.dispatch.glance().backlogged

@@ -234,15 +234,14 @@ class _Pick:
         # what may start now of the pool's stages; None where there is no limit
         starts = {stage: state["limits"].get(stage) for stage in Stage if stage.pool is pool}
         self._starts = {stage: most for stage, most in starts.items() if most != 0}
-        self._served: set[str] = set()
 
     def fill(self, free: int) -> list[Dispatched]:
+        self._clear(free)
         queued: list[Dispatched] = []
         for lines in (self._lone_line, self._critical_lines, self._lines):
             left = free - len(queued)
             if left > 0:
                 queued += self._serve(lines(self._full(), left), left)
-        self._clear(free)  # last, so that whose last task was picked costs no second pick
         return queued
 
     def _full(self) -> list[str]:
@@ -328,11 +327,9 @@ class _Pick:
         }
         self._connection.execute(SQL["charge"], charged)
         self._clock = picked.clock
-        self._served |= picked.vtimes.keys()
 
     def _clear(self, free: int) -> None:
-        parameters = {"pool": self._pool, "free": free, "served": list(self._served)}
-        self._connection.execute(SQL["clear_backlog"], parameters)
+        self._connection.execute(SQL["clear_backlog"], {"pool": self._pool, "free": free})
 
 
 def _line(row: Row) -> Line:

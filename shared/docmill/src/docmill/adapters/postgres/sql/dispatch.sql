@@ -218,12 +218,11 @@ UPDATE tenant_pool p SET vtime = s.vtime
   FROM served s WHERE p.tenant_id = s.tenant_id AND p.pool = %(pool)s;
 
 -- name: clear_backlog
--- Takes out of the line who has nothing ready any more, of those that were served and that come next:
--- who is behind gets there, and a pick must cost the same however long the line is.
+-- Takes out of the line who has nothing ready any more, of those that come next only: who is behind
+-- gets there, and a pick must cost the same however long the line is.
 WITH front AS MATERIALIZED (
-    (SELECT tenant_id FROM tenant_pool WHERE pool = %(pool)s AND backlogged
-      ORDER BY vtime, tenant_id LIMIT %(free)s)
-    UNION SELECT unnest(%(served)s::text[])
+    SELECT tenant_id FROM tenant_pool WHERE pool = %(pool)s AND backlogged
+     ORDER BY vtime, tenant_id LIMIT %(free)s
 ), idle AS MATERIALIZED (
     SELECT f.tenant_id FROM front f
      WHERE NOT EXISTS (SELECT FROM task t WHERE t.pool = %(pool)s AND t.tenant_id = f.tenant_id
