@@ -33,6 +33,7 @@ DRAWN: Final = """
         limit(int(sys.argv[2]))
         print(pdf.rendered(sheet, pdf.contents(sheet), 0.1).mean())
 """
+DRAWN_LARGE: Final = DRAWN.replace("0.1", "1")
 OPENED: Final = """
     limit(int(sys.argv[2]))
     with image.opened(Path(sys.argv[1]), "image/jpeg", 10**9) as picture:
@@ -40,18 +41,29 @@ OPENED: Final = """
 """
 
 
-def jpeg(side: int = SIDE, gray: int = 90, *, progressive: bool = False) -> bytes:
+def encoded(side: int, gray: int = 90, kind: str = "JPEG", **options: object) -> bytes:
     file = BytesIO()
-    Image.new("RGB", (side, side), (gray,) * 3).save(file, "JPEG", progressive=progressive)
+    Image.new("RGB", (side, side), (gray,) * 3).save(file, kind, **options)
     return file.getvalue()
 
 
+def deflated(side: int, gray: int = 90) -> bytes:
+    return zlib.compress(bytes((gray,)) * (3 * side * side), 1)
+
+
 def page_with(
-    path: Path, pictures: Sequence[bytes], side: int = SIDE, *, times: int = 1, name: str = "DCT"
+    path: Path,
+    pictures: Sequence[bytes],
+    side: int,
+    *,
+    name: str = "DCT",
+    places: Sequence[str] = ("1000 0 0 1000 0 0",),
+    size: tuple[int, int] = (1000, 1000),
+    rotate: int = 0,
 ) -> Path:
-    """Make a PDF with a page of square pictures, each shown so many times all over it."""
+    """Make a PDF with a page of square pictures, each shown at each of the places."""
     with pikepdf.new() as file:
-        file.add_blank_page(page_size=(1000, 1000))
+        page = file.add_blank_page(page_size=size)
         streams = {
             f"/Im{number}": pikepdf.Stream(
                 file,
@@ -66,9 +78,10 @@ def page_with(
             )
             for number, picture in enumerate(pictures)
         }
-        shown = "".join(f"q 1000 0 0 1000 0 0 cm {im} Do Q " * times for im in streams)
-        file.pages[0].Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(streams))
-        file.pages[0].Contents = pikepdf.Stream(file, shown.encode())
+        shown = "".join(f"q {place} cm {im} Do Q " for im in streams for place in places)
+        page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(streams))
+        page.Contents = pikepdf.Stream(file, shown.encode())
+        page.Rotate = rotate
         file.save(path)
     return path
 
@@ -82,33 +95,70 @@ def limited(program: str, path: Path, megabytes: int) -> str:
 
 
 def test_a_picture_without_room_is_not_left_out(tmp_path: Path) -> None:
-    path = page_with(tmp_path / "scan.pdf", [jpeg()])
+    path = page_with(tmp_path / "scan.pdf", [deflated(SIDE)], SIDE, name="Flate")
     assert float(limited(DRAWN, path, 300)) == pytest.approx(90, abs=1)
-    assert limited(DRAWN, path, 60).startswith(PUT_OFF)
+    assert limited(DRAWN, path, 20).startswith(PUT_OFF)
 
 
 def test_neither_is_one_of_many(tmp_path: Path) -> None:
-    photographs = [jpeg(3000, gray) for gray in range(60, 180, 20)]
+    photographs = [encoded(3000, gray) for gray in range(60, 180, 20)]
     path = page_with(tmp_path / "album.pdf", photographs, 3000)
     assert float(limited(DRAWN, path, 300)) == pytest.approx(160, abs=1)
     assert limited(DRAWN, path, 100).startswith(PUT_OFF)
 
 
-def test_a_picture_shown_often_needs_room_once(tmp_path: Path) -> None:
-    path = page_with(tmp_path / "tiles.pdf", [jpeg()], times=9)
+def test_neither_is_one_in_passes(tmp_path: Path) -> None:
+    picture = encoded(3000, progressive=True, subsampling=0)
+    path = page_with(tmp_path / "passes.pdf", [picture], 3000)
+    assert float(limited(DRAWN, path, 150)) == pytest.approx(90, abs=1)
+    assert limited(DRAWN, path, 50).startswith(PUT_OFF)
+
+
+def test_neither_is_a_jpeg_2000(tmp_path: Path) -> None:
+    picture = encoded(2000, kind="JPEG2000")
+    path = page_with(tmp_path / "waves.pdf", [picture], 2000, name="JPX")
     assert float(limited(DRAWN, path, 300)) == pytest.approx(90, abs=1)
+    assert limited(DRAWN, path, 40).startswith(PUT_OFF)
+
+
+def test_neither_is_one_on_a_turned_page(tmp_path: Path) -> None:
+    path = page_with(
+        tmp_path / "turned.pdf",
+        [encoded(4400)],
+        4400,
+        places=["4000 0 0 200 0 0"],
+        size=(4000, 200),
+        rotate=90,
+    )
+    assert float(limited(DRAWN_LARGE, path, 300)) == pytest.approx(90, abs=1)
+    assert limited(DRAWN_LARGE, path, 100).startswith(PUT_OFF)
+
+
+def test_a_picture_shown_often_needs_room_once(tmp_path: Path) -> None:
+    path = page_with(
+        tmp_path / "tiles.pdf", [encoded(SIDE)], SIDE, places=9 * ["1000 0 0 1000 0 0"]
+    )
+    assert float(limited(DRAWN, path, 300)) == pytest.approx(90, abs=1)
+
+
+def test_a_picture_beside_the_page_needs_none(tmp_path: Path) -> None:
+    picture = [deflated(SIDE)]
+    path = page_with(
+        tmp_path / "board.pdf", picture, SIDE, name="Flate", places=["900 0 0 900 5000 0"]
+    )
+    assert float(limited(DRAWN, path, 20)) == 255
 
 
 def test_a_progressive_jpeg_without_room_is_not_called_broken(tmp_path: Path) -> None:
     path = tmp_path / "passes.jpg"
-    path.write_bytes(jpeg(progressive=True))
+    path.write_bytes(encoded(SIDE, progressive=True))
     assert float(limited(OPENED, path, 300)) == pytest.approx(90, abs=1)
     assert limited(OPENED, path, 60).startswith("MemoryError: a progressive JPEG takes 102 MB")
 
 
 def test_a_jpeg_in_one_pass_needs_little_room(tmp_path: Path) -> None:
     path = tmp_path / "pass.jpg"
-    path.write_bytes(jpeg())
+    path.write_bytes(encoded(SIDE))
     assert float(limited(OPENED, path, 60)) == pytest.approx(90, abs=1)
 
 

@@ -29,6 +29,7 @@ def page(path: Path, media_type: str, number: int, side: int, max_pixels: int) -
 
 
 def _from_picture(picture: ImageFile.ImageFile, side: int) -> Image.Image:
+    image.check_room(picture)
     longest = max(picture.size)
     picture.draft(None, tuple(part * side * _MARGIN // longest for part in picture.size))  # type: ignore[arg-type]  # two
     flat = _flat(_halved(picture, side))

@@ -4,14 +4,16 @@ import math
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from docmill.adapters import room, sniff
 from docmill.domain.rejection import CorruptFile, TooManyPixels
@@ -56,7 +58,7 @@ class Frame:
 
 @contextmanager
 def opened(path: Path, media_type: str, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
-    """Open a picture file of the given type; raise CorruptFile, TooManyPixels or MemoryError.
+    """Open a picture file of the given type; raise CorruptFile or TooManyPixels.
 
     Damage found while the block decodes is CorruptFile too. Each frame's size is checked by
     `frame`, for Pillow's own guard is one number for the whole process.
@@ -68,7 +70,6 @@ def opened(path: Path, media_type: str, max_pixels: int) -> Iterator[ImageFile.I
         # garbles those that are to be turned.
         with path.open("rb") as file, Image.open(file, formats=(_FORMATS[media_type],)) as image:
             _within(image.size, max_pixels)
-            _check_progressive(image)
             yield image
 
 
@@ -85,14 +86,27 @@ def _within(size: tuple[int, int], max_pixels: int) -> None:
         raise TooManyPixels(f"{size[0]} x {size[1]} pixels, allowed are {max_pixels}")
 
 
-def _check_progressive(image: ImageFile.ImageFile) -> None:
-    """Have room for a JPEG that comes in passes: each is kept whole, however small it is drawn."""
-    if not image.info.get("progressive"):
-        return
-    steps = [(across, down) for _, across, down, _ in image.layer]  # type: ignore[attr-defined]
+def check_room(image: Image.Image) -> None:
+    """Raise MemoryError where there is no room to decode a JPEG that comes in passes."""
+    room.ask(_passes(image), "a progressive JPEG")
+
+
+def passes_of(jpeg: bytes) -> int:
+    """Return the bytes that the passes of a JPEG take; 0 for what is none."""
+    Image.MAX_IMAGE_PIXELS = None
+    with suppress(*DAMAGE), Image.open(BytesIO(jpeg), formats=("JPEG",)) as image:
+        return _passes(image)
+    return 0
+
+
+def _passes(image: Image.Image) -> int:
+    """All of them are kept whole until the last is read, however small the picture is drawn."""
+    if not (isinstance(image, JpegImageFile) and image.info.get("progressive")):
+        return 0
+    steps = [(across, down) for _, across, down, _ in image.layer]
     finest = max(across for across, _ in steps) * max(down for _, down in steps)
     layers = sum(across * down for across, down in steps) / finest
-    room.ask(round(2 * image.width * image.height * layers), "a progressive JPEG")
+    return round(2 * image.width * image.height * layers)
 
 
 def frame_count(image: ImageFile.ImageFile) -> int:
@@ -135,6 +149,7 @@ def verify(image: ImageFile.ImageFile, max_decoded: int = 64_000_000) -> None:
     if image.format == "PNG":
         image.verify()
         return
+    check_room(image)
     image.draft("L", (image.width // 8, image.height // 8))
     if image.width * image.height <= max_decoded:
         image.load()
@@ -165,7 +180,11 @@ def _eight_bits(deep: npt.NDArray[Any]) -> Pixels:
 
 
 def gray(image: Image.Image, most: int) -> Pixels:
-    """Decode to an upright grayscale array of at most `most` pixels, reduced by whole factors."""
+    """Decode to an upright grayscale array of at most `most` pixels, reduced by whole factors.
+
+    Raise MemoryError.
+    """
+    check_room(image)
     if (factor := _factor(image, most)) > 1:
         image.draft("L", (image.width // factor, image.height // factor))  # JPEG only
     if (factor := _factor(image, most)) > 1 and image.mode in REDUCIBLE:

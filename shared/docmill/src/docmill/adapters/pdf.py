@@ -13,14 +13,15 @@ import numpy as np
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
-from docmill.adapters import room
+from docmill.adapters import image, room
 from docmill.adapters.image import Pixels
 from docmill.domain.rejection import CorruptFile, EncryptedPdf, PageUnreadable, TooManyPixels
 
 POINTS_PER_INCH: Final = 72
 DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
 _FULL_PAGE: Final = 0.85
-_DEEP: Final = 3  # bytes of a pixel, as pdfium decodes it
+_DEEP: Final = 3  # bytes of a pixel as pdfium decodes it
+_DEEPEST: Final = 16  # … while it decodes a JPEG 2000; no other takes more
 _UNPACKED: Final = 2**30  # bytes after which pdfium 8149 stops inflating, and draws black
 _DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
 Affine = tuple[float, float, float, float, float, float]
@@ -82,6 +83,11 @@ class Picture:
         across = min(right, size[0]) - max(left, 0)
         down = min(bottom, size[1]) - max(top, 0)
         return max(across, 0) * down >= _FULL_PAGE * size[0] * size[1]
+
+    def shows(self, size: tuple[float, float]) -> bool:
+        """Whether any of it lies on a page of this size."""
+        left, top, right, bottom = self.box
+        return left < size[0] and top < size[1] and right > 0 and bottom > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +175,8 @@ def rendered(
 ) -> Pixels:
     """Draw the page with its form fields at so many pixels per point.
 
-    Raise MemoryError or PageUnreadable where pdfium would leave a picture out without a word.
+    Raise MemoryError or PageUnreadable where pdfium would leave a picture out without a word. What
+    a picture's mask takes is not foreseen.
     """
     _check_drawable(sheet, found, scale)
     bitmap = sheet.render(scale=scale, grayscale=not color, may_draw_forms=True, rev_byteorder=True)
@@ -178,30 +185,54 @@ def rendered(
 
 
 def _check_drawable(sheet: pdfium.PdfPage, found: Contents, scale: float) -> None:
-    """Have room for all pictures: pdfium may keep each until the page is drawn."""
-    decoded = [_DEEP * picture.width * picture.height for picture in found.pictures]
-    # One at a time is first made as narrow as it is drawn, at most as the page, then as low.
-    widest = math.ceil(sheet.get_width() * scale)
-    narrowed = _DEEP * widest * max((picture.height for picture in found.pictures), default=0)
-    if max(decoded, default=0) > _UNPACKED or not room.has(sum(decoded) + narrowed):
-        room.ask(_decoded(sheet) + narrowed, "drawing a page with its pictures")
+    """Have room for all pictures at once: pdfium may keep each until the page is drawn."""
+    shown = [picture for picture in found.pictures if picture.shows(sheet.get_size())]
+    # One at a time is first made as narrow as it is drawn, then as low; one that is turned, as the
+    # page is high.
+    widest = math.ceil(max(sheet.get_size()) * scale)
+    highest = max((picture.height for picture in shown), default=0)
+    pixels = [picture.width * picture.height for picture in shown]
+    most = _DEEPEST * sum(pixels) + _DEEP * widest * highest
+    if _DEEP * max(pixels, default=0) > _UNPACKED or not room.has(most):
+        room.ask(_taken(sheet, found, widest), "drawing a page with its pictures")
 
 
-def _decoded(sheet: pdfium.PdfPage) -> int:
-    """Return how many bytes the pictures take decoded, one that is shown many times once."""
-    sizes: dict[tuple[bytes, int], int] = {}
-    for item in sheet.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=DEPTH):
-        size = _deep_size(item)
-        if size > _UNPACKED and "FlateDecode" in item.get_filters():
-            raise PageUnreadable(f"an image that inflates to more than {_UNPACKED >> 20} MB")
-        sizes[hashlib.sha256(item.get_data()).digest(), size] = size
-    return sum(sizes.values())
+def _taken(sheet: pdfium.PdfPage, found: Contents, widest: int) -> int:
+    """Return how many bytes the pictures take, one that is shown many times once."""
+    decoded: dict[bytes, int] = {}
+    narrowed = 0
+    items = sheet.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=DEPTH)
+    for picture, item in zip(found.pictures, items, strict=True):
+        if not picture.shows(sheet.get_size()):
+            continue
+        content = hashlib.sha256(item.get_data()).digest()  # pdfium does not name its objects
+        if content not in decoded:
+            bits = _bits(item)
+            decoded[content] = _decoded(item, picture, bits)
+            narrowed = max(narrowed, picture.height * widest * max(1, bits // 8))
+    return sum(decoded.values()) + narrowed
 
 
-def _deep_size(item: Any) -> int:
-    width, height = item.get_px_size()
-    bits = 8 * _DEEP
-    if "JPXDecode" not in item.get_filters():  # pdfium would decode all of it to tell
+def _bits(item: Any) -> int:
+    if _packed(item) != "JPXDecode":  # pdfium would decode all of it to tell
         with suppress(pdfium.PdfiumError):
-            bits = item.get_metadata().bits_per_pixel
-    return int(width * height * bits // 8)
+            return int(item.get_metadata().bits_per_pixel)
+    return 8 * _DEEP
+
+
+def _decoded(item: Any, picture: Picture, bits: int) -> int:
+    pixels = picture.width * picture.height
+    match _packed(item):
+        case "JPXDecode":
+            return _DEEPEST * pixels
+        case "DCTDecode":
+            return pixels * bits // 8 + image.passes_of(item.get_data(decode_simple=True))
+        case "FlateDecode" if pixels * bits // 8 > _UNPACKED:
+            raise PageUnreadable(f"an image that inflates to more than {_UNPACKED >> 20} MB")
+        case _:
+            return pixels * bits // 8
+
+
+def _packed(item: Any) -> str:
+    """Return the filter next to the pixels; others may be around it."""
+    return next(reversed(item.get_filters()), "")
