@@ -46,6 +46,18 @@ def test_a_document_goes_from_upload_to_ready(ledger: Desk) -> None:
     assert "ready" in ledger.events(accepted.document)
 
 
+def test_uploads_are_planned_once_not_each_anew(ledger: Desk) -> None:
+    custom = None
+    while custom is None:  # until the connection that is asked has prepared the statement
+        ledger.accept()
+        [plans] = ledger.do(
+            "SELECT sum(custom_plans) AS custom FROM pg_prepared_statements"
+            " WHERE statement LIKE 'WITH recent AS%'"
+        )
+        custom = plans["custom"]
+    assert custom == 0
+
+
 def test_the_history_has_no_gap(ledger: Desk) -> None:
     accepted = ledger.accept()
     ledger.work_off(pages=3)
