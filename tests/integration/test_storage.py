@@ -63,6 +63,13 @@ def test_an_upload_on_its_way_is_counted_once_it_is_accepted(ledger: Desk) -> No
     assert counted(ledger) == 5 * SIZE
 
 
+def test_an_upload_that_was_given_up_keeps_nothing_from_being_summed_up(ledger: Desk) -> None:
+    ledger.intake.discard(ledger.reserved().key)
+    for _ in range(6):
+        ledger.accept()
+    assert summed_up(ledger) >= 4 * SIZE
+
+
 def test_a_full_storage_is_full_to_the_byte_however_it_was_summed_up(ledger: Desk) -> None:
     ledger.do("UPDATE tenant SET max_file_bytes = 10, max_storage_bytes = 109")
     answers = [ledger.accept().acceptance for _ in range(12)]

@@ -71,7 +71,8 @@ WITH recent AS (
                      + %(size)s
                 ELSE t.stored_bytes + recent.bytes
                      + t.max_file_bytes * (SELECT count(*) FROM blob
-                                            WHERE tenant_id = %(tenant)s AND state = 'uploading')
+                                            WHERE tenant_id = %(tenant)s AND state = 'uploading'
+                                              AND expires_at > now())
            END
 ), mine AS (
     SELECT b.key FROM blob b JOIN room ON true
@@ -118,12 +119,14 @@ SELECT d.id, d.tenant_id, d.state, d.version, d.run, d.settled_run, d.name, d.de
 -- name: sum_up
 -- So that an upload need not count all documents of its tenant. What is summed up is never less than
 -- what is stored, for documents only go. An upload on its way is accepted after its blob was made, one
--- that this statement does not see yet after now(). Twice is safe.
+-- that this statement does not see yet after now(). One that was given up is never accepted, and would
+-- keep the sum from going on until it is swept. Twice is safe.
 UPDATE tenant t
    SET stored_until = u.until,
        stored_bytes = (SELECT coalesce(sum(size), 0) FROM document
                         WHERE tenant_id = %(tenant)s AND state NOT IN ('expired', 'erasing')
                           AND accepted_at < u.until)
   FROM (SELECT least(now(), min(created_at)) AS until FROM blob
-         WHERE tenant_id = %(tenant)s AND state = 'uploading') AS u
+         WHERE tenant_id = %(tenant)s AND state = 'uploading'
+           AND (reserved > 0 OR expires_at > now())) AS u
  WHERE t.id = %(tenant)s AND t.stored_until < u.until;
