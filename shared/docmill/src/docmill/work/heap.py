@@ -21,7 +21,7 @@ def tidy() -> None:
     """Give the system back what the heap has free, in its middle too.
 
     Buffers of changing sizes leave gaps, and the heap grows although it has room: scans of one
-    size go from 106 to 122 MB a child within some hundred pages. Where nothing is free, or the C
+    size took a child from 97 to 122 MB within a thousand pages. Where nothing is free, or the C
     library knows no such thing, nothing happens.
     """
     with suppress(AttributeError):
