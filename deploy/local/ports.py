@@ -12,6 +12,8 @@ from pathlib import Path
 LOWEST, HIGHEST = 20000, 32000
 FAMOUS = {25672, 26257, 27017, 28017}  # other servers' defaults within that range
 
+_reserved: list[socket.socket] = []
+
 
 class NoFreePortError(Exception):
     """A hundred random ports were all taken. Remedy: see what listens with `ss -ltn`."""
@@ -31,6 +33,22 @@ def listens(port: int) -> bool:
     """Tell whether somebody on loopback takes connections at the port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def reserve(port: int) -> bool:
+    """Keep other stacks from choosing the port until this process ends; False if one has it.
+
+    A server may bind seconds after its port was chosen, and two stacks that start at once would
+    both find it free. An abstract Unix socket reaches as far as loopback does, and no farther.
+    """
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0docmill-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved.append(name)
+    return True
 
 
 class Ports:
@@ -62,7 +80,7 @@ class Ports:
     def _free_port(self, name: str, taken: set[int]) -> int:
         for _ in range(100):
             port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
-            if port not in FAMOUS | taken and self._is_free(port):
+            if port not in FAMOUS | taken and self._is_free(port) and reserve(port):
                 return port
         raise NoFreePortError(name)
 

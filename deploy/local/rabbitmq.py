@@ -66,17 +66,19 @@ class RabbitMQ(Server):
         for folder in (self.folder, self._config):
             folder.mkdir(parents=True, exist_ok=True)
         self._start_epmd()
+        self.ports.usable("rabbitmq-distribution")
         self._write_config()
         self.process.start(
             [f"{PROGRAMS}/rabbitmq-server"], env=self._environment(), cwd=self.folder
         )
 
     def is_ready(self) -> bool:
+        # Its API answers before it listens for AMQP, and somebody else may listen there.
         try:
-            httpx.get(f"{self.api}/overview", timeout=5).raise_for_status()
+            overview = httpx.get(f"{self.api}/overview", timeout=5).raise_for_status().json()
         except httpx.HTTPError:
             return False
-        return listens(self.port)
+        return self.port in {listener["port"] for listener in overview["listeners"]}
 
     def stop(self) -> None:
         # The launching script passes SIGTERM on; a node that still boots may not hear it.
@@ -144,7 +146,7 @@ class RabbitMQ(Server):
             ERL_EPMD_PORT=str(self.ports["epmd"]),
             RABBITMQ_CONFIG_FILE=str(self._config / "rabbitmq.conf"),
             RABBITMQ_CONF_ENV_FILE=os.devnull,
-            RABBITMQ_DIST_PORT=str(self.ports.usable("rabbitmq-distribution")),
+            RABBITMQ_DIST_PORT=str(self.ports["rabbitmq-distribution"]),
             RABBITMQ_ENABLED_PLUGINS_FILE=str(self._config / "enabled_plugins"),
             RABBITMQ_LOG_BASE=str(self.root / "logs"),
             RABBITMQ_MNESIA_BASE=str(self.folder),

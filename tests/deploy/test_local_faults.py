@@ -1,5 +1,6 @@
 """What the chaos tests lean on: servers that die, lose their data, and come back."""
 
+import socket
 from collections.abc import Iterator
 from shutil import rmtree
 from uuid import uuid4
@@ -9,8 +10,10 @@ import psutil
 import psycopg
 import pytest
 
+from deploy.local.ports import Ports
+from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.run_tests import ROOT
-from deploy.local.server import Server
+from deploy.local.server import NotReadyError, Server
 from deploy.local.servers import Servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -67,6 +70,19 @@ def test_a_wiped_rabbitmq_has_its_user_and_vhost_and_nothing_else(servers: Serve
     assert httpx.get(queue).status_code == httpx.codes.NOT_FOUND  # at the same address
     users = httpx.get(f"{servers.rabbitmq.api}/users").json()
     assert [user["name"] for user in users] == ["docmill"]
+
+
+def test_a_rabbitmq_whose_port_another_has_is_never_ready(servers: Servers) -> None:
+    root = servers.root / "robbed"
+    ports = Ports(root / "run" / "ports.json", is_free=lambda _: True)
+    with socket.create_server(("127.0.0.1", ports["amqp"])):
+        robbed = RabbitMQ(root, ports)
+        robbed.start()
+        try:
+            with pytest.raises(NotReadyError, match="eaddrinuse"):
+                robbed.wait_ready()
+        finally:
+            robbed.kill()
 
 
 def test_a_paused_server_is_not_ready_and_a_resumed_one_is(servers: Servers) -> None:

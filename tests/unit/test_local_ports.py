@@ -1,9 +1,11 @@
 """Ports of the local stack: kept while they can be, never another's."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from deploy.local import ports as module
 from deploy.local.ports import FAMOUS, NoFreePortError, Ports
 
 
@@ -41,3 +43,14 @@ def test_a_famous_port_is_never_chosen(tmp_path: Path) -> None:
     ports = Ports(tmp_path / "ports.json", is_free=lambda port: port in FAMOUS)
     with pytest.raises(NoFreePortError):
         ports.usable("amqp")
+
+
+def test_no_two_stacks_choose_the_same_port_before_either_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = 100_000 + os.getpid()  # a number that nobody else reserves meanwhile
+    monkeypatch.setattr(module, "LOWEST", only)
+    monkeypatch.setattr(module, "HIGHEST", only + 1)
+    assert Ports(tmp_path / "one" / "ports.json", is_free=always).usable("amqp") == only
+    with pytest.raises(NoFreePortError):
+        Ports(tmp_path / "other" / "ports.json", is_free=always).usable("amqp")
