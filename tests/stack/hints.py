@@ -7,11 +7,14 @@ from typing import Any, Final, LiteralString
 
 import pika
 import psycopg
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import NackError
 
 from deploy.local.stack import Stack
 from docmill.adapters.rabbitmq.topology import body, declare, parameters
 from docmill.domain.task import Hint, Pool
 from docmill.ops.settings import BrokerSettings
+from tests.stack.wait import until
 
 TIMES: Final = 5  # how often each hint comes again
 SOME: Final[LiteralString] = "SELECT id, dispatch, pool FROM task ORDER BY random() LIMIT 40"
@@ -30,7 +33,16 @@ def published(url: str, messages: Iterable[Message], pools: Iterable[Pool] = Poo
             declare(channel, pool)
         channel.confirm_delivery()
         for pool, said in messages:
-            channel.basic_publish("", pool.queue, said)
+            until(lambda: _taken(channel, pool, said))  # noqa: B023 - called now
+
+
+def _taken(channel: BlockingChannel, pool: Pool, said: bytes) -> bool:
+    """Publish; False when a quorum queue refuses, as it does for a moment when it has no leader."""
+    try:
+        channel.basic_publish("", pool.queue, said)
+    except NackError:
+        return False
+    return True
 
 
 def publish(url: str, pool: Pool, *hints: Hint) -> None:
