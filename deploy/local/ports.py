@@ -66,7 +66,10 @@ class Ports:
         return self._read().get(name) or self._choose(name, lambda _: True)
 
     def usable(self, name: str) -> int:
-        """Give a port that can be bound now: the kept one unless somebody else has it."""
+        """Give a port that can be bound now: the kept one unless somebody else has it.
+
+        One that is chosen is reserved (see `reserve`); a kept one is only looked at.
+        """
         return self._choose(name, self._is_free)
 
     def _choose(self, name: str, keep: Callable[[int], bool]) -> int:

@@ -76,9 +76,9 @@ class RabbitMQ(Server):
         # Its API answers before it listens for AMQP, and somebody else may listen there.
         try:
             overview = httpx.get(f"{self.api}/overview", timeout=5).raise_for_status().json()
-        except httpx.HTTPError:
+        except (httpx.HTTPError, ValueError):
             return False
-        return self.port in {listener["port"] for listener in overview["listeners"]}
+        return self.port in {listener["port"] for listener in overview.get("listeners", ())}
 
     def stop(self) -> None:
         # The launching script passes SIGTERM on; a node that still boots may not hear it.

@@ -20,7 +20,8 @@ updates allow no other move, and the hourly audit checks the histories against t
 
 {document}
 - `received → processing` when validate commits the page plan; `→ rejected` when it says why not.
-- `processing → ready` when assemble commits; `→ failed` when the run cannot be finished.
+- `processing → ready` when assemble commits, or an only page with what assemble makes;
+  `→ failed` when the run cannot be finished.
 - `ready | failed | cancelled → processing`: a new run was asked for; readers see the last settled
   run until it settles.
 - `→ expired`: retention; content and artifacts go, a tombstone and its events stay (410).

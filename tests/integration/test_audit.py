@@ -10,7 +10,7 @@ from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.domain.task import Pool
 from docmill.ops.metrics import Invariant
 from docmill.testing.memory_blobs import MemoryBlobs
-from tests.stack.ledger import TENANT, Desk, desk, product
+from tests.stack.ledger import TENANT, Desk, desk, product, whole
 
 
 @pytest.fixture
@@ -110,6 +110,19 @@ def test_what_falsifies_a_finished_document_is_found(
     worked_off(ledger)
     ledger.do(statement)
     assert invariant in broken(audit)
+
+
+def test_an_only_page_that_was_assembled_by_another_is_found(
+    ledger: Desk, audit: PostgresAudit
+) -> None:
+    ledger.accept()
+    (claim,) = ledger.claims(Pool.VALIDATOR)
+    ledger.ledger.commit(claim, product(claim, pages=1))
+    (claim,) = ledger.claims(Pool.OCR)
+    ledger.ledger.commit(claim, whole(claim))
+    assert broken(audit) == set()
+    ledger.do("UPDATE output SET token = 0 WHERE stage = 'assemble'")
+    assert broken(audit) == {Invariant.I3}
 
 
 def test_what_an_erase_left_behind_is_found(ledger: Desk, audit: PostgresAudit) -> None:

@@ -130,7 +130,7 @@ def test_hints_travel_over_tls_both_ways(secure_broker: str, signed: Authority) 
     worker.start()
     hint = Hint(task=7, dispatch=1)
     until(lambda: publisher.publish([(Pool.OCR, hint)]))  # the queue has no leader at first
-    until(lambda: got == [hint])
+    until(lambda: hint in got)
     worker.stop()
     worker.broker.close()
     publisher.close()

@@ -12,7 +12,7 @@ from docmill.domain.task import Failure, Outcome, Pool
 from docmill.ops.settings import StoreSettings
 from docmill.testing.history import check
 from docmill.testing.history_store import Store
-from tests.stack.ledger import TENANT, Desk, desk
+from tests.stack.ledger import TENANT, Desk, desk, product, whole
 
 
 @pytest.fixture
@@ -33,6 +33,11 @@ def busy(ledger: Desk) -> UUID:
     ledger.do("UPDATE task SET lease_until = now() - interval '1 s' WHERE state = 'running'")
     ledger.dispatch.reap()
     ledger.work_off(pages=3, text=1)
+    ledger.accept()
+    for claim in ledger.claims(Pool.VALIDATOR):
+        ledger.ledger.commit(claim, product(claim, pages=1))
+    for claim in ledger.claims(Pool.OCR):
+        ledger.ledger.commit(claim, whole(claim))
     ledger.lifecycle.cancel(TENANT, ledger.accept().document, by="test")
     again = ledger.accept().document
     ledger.work_off()
@@ -85,6 +90,11 @@ PLANTED = {
     ),
     "a done task left nothing": ("no output", f"DELETE FROM output WHERE document_id = {FIRST}"),
     "an output is another's": ("foreign output", "UPDATE output SET token = 0 WHERE page = 2"),
+    "an only page was assembled by another": (
+        "foreign output",
+        """UPDATE output o SET token = 0 WHERE stage = 'assemble' AND NOT EXISTS (
+               SELECT FROM task WHERE document_id = o.document_id AND stage = 'assemble')""",
+    ),
     "an output came of nothing": (
         "output without work",
         "UPDATE task SET state = 'dead', code = 'x' WHERE stage = 'recognise' AND page = 2",

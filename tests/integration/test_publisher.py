@@ -31,12 +31,13 @@ def publisher(rabbitmq_url: str) -> Iterator[RabbitPublisher]:
 
 def test_every_hint_is_confirmed_and_arrives(publisher: RabbitPublisher, rabbitmq_url: str) -> None:
     led(publisher, Pool.OCR)
-    hints = [(Pool.OCR, Hint(number, 1)) for number in range(300)]
-    assert publisher.publish(hints) == {hint for _, hint in hints}
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         channel = connection.channel()
+        channel.queue_purge(Pool.OCR.queue)
+        hints = [(Pool.OCR, Hint(number, 1)) for number in range(300)]
+        assert publisher.publish(hints) == {hint for _, hint in hints}
         arrived = channel.queue_declare(Pool.OCR.queue, passive=True).method.message_count
-    assert arrived == 300 + 1
+    assert arrived == 300
 
 
 def test_a_returned_hint_is_not_confirmed(publisher: RabbitPublisher, rabbitmq_url: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from docmill.adapters.postgres.audit import PostgresAudit
 from docmill.adapters.postgres.pruning import Kind, PostgresPruning
 from docmill.domain.task import Pool
+from docmill.testing.history import check
 from docmill.testing.memory_blobs import MemoryBlobs
 from docmill_scheduler.job import Permit
 from docmill_scheduler.prune import Prune
@@ -72,7 +73,7 @@ class TestPruning:
         assert [row["id"] for row in left] == ["good", "revoked-today"]
 
     def test_finished_tasks_go_when_their_document_rests(
-        self, ledger: Desk, blobs: MemoryBlobs
+        self, ledger: Desk, blobs: MemoryBlobs, database_url: str
     ) -> None:
         ready(ledger, blobs)
         live = ledger.accept().document
@@ -85,6 +86,7 @@ class TestPruning:
         assert ledger.do("SELECT * FROM task ORDER BY id") == ledger.tasks(live)
         assert "done" in {row["state"] for row in ledger.tasks(live)}
         assert PostgresAudit(ledger.database).all_violations() == []
+        assert check(database_url) == []
 
     def test_a_document_whose_tasks_were_pruned_can_be_run_again(
         self, ledger: Desk, blobs: MemoryBlobs

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -212,6 +212,11 @@ def artifact(claim: Claim, kind: ArtifactKind, page: int = 0) -> Artifact:
         size=1,
         media_type="text/plain",
     )
+
+
+def whole(claim: Claim) -> Product:
+    """What a worker would commit for an only page that it has assembled too."""
+    return replace(product(claim), assembled=product(claim.assembling))
 
 
 def product(claim: Claim, *, pages: int = 2, text: int = 0) -> Product:

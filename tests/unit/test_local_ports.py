@@ -1,6 +1,6 @@
 """Ports of the local stack: kept while they can be, never another's."""
 
-import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -48,7 +48,7 @@ def test_a_famous_port_is_never_chosen(tmp_path: Path) -> None:
 def test_no_two_stacks_choose_the_same_port_before_either_listens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only = 100_000 + os.getpid()  # a number that nobody else reserves meanwhile
+    only = 10**6 + secrets.randbelow(10**9)  # a number that nobody else has reserved
     monkeypatch.setattr(module, "LOWEST", only)
     monkeypatch.setattr(module, "HIGHEST", only + 1)
     assert Ports(tmp_path / "one" / "ports.json", is_free=always).usable("amqp") == only

@@ -96,11 +96,15 @@ class BlobMissing(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """The result of a task, its artifacts already stored: what a commit records."""
+    """The result of a task, its artifacts already stored: what a commit records.
+
+    `assembled` is what `assemble` would make, where it was done with the run's only page.
+    """
 
     artifacts: Sequence[Artifact]
     engine: str
     facts: Mapping[str, Any]  # stage-specific: see docmill.work.stage
+    assembled: "Product | None" = None
 
 
 class Ledger(Protocol):

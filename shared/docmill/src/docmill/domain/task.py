@@ -1,7 +1,7 @@
 """A task: one unit of one stage in one run, its states and the policy of trying again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -149,6 +149,12 @@ class Claim:
     sha256: bytes | None
     lease: timedelta
     limit: TaskLimit = TaskLimit()
+    finishes: bool = False  # the run's only page: `assemble` may be done with it
+
+    @property
+    def assembling(self) -> "Claim":
+        """What `assemble` would claim next, for a claim that finishes its run."""
+        return replace(self, stage=Stage.ASSEMBLE, page=0, finishes=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

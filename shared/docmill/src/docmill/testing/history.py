@@ -11,18 +11,15 @@ AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 
 import argparse
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeAlias
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
 
 import boto3
-import psycopg
-from psycopg.rows import dict_row
 
 from docmill.testing.history_store import Referred, Store, check_objects
-
-Row: TypeAlias = dict[str, Any]
+from docmill.testing.history_world import Life, Task, World, read
 
 MOVES: Final = {
     None: {"received"},
@@ -51,53 +48,6 @@ class Contradiction:
     kind: str
     document: str
     detail: str
-
-
-@dataclass(slots=True)
-class Task:
-    """A task with its attempts in the order of their tokens."""
-
-    row: Row
-    attempts: list[Row] = field(default_factory=list)
-
-    @property
-    def unit(self) -> tuple[int, str, int]:
-        return self.row["run"], self.row["stage"], self.row["page"]
-
-    def ended(self, *outcomes: str) -> int:
-        """Count the attempts that ended so."""
-        return sum(each["outcome"] in outcomes for each in self.attempts)
-
-    def __str__(self) -> str:
-        run, stage, page = self.unit
-        return f"{stage} of page {page} in run {run}"
-
-
-@dataclass(slots=True)
-class Life:
-    """Everything that PostgreSQL holds of one document."""
-
-    row: Row
-    events: list[Row] = field(default_factory=list)
-    tasks: list[Task] = field(default_factory=list)
-    outputs: list[Row] = field(default_factory=list)
-    artifacts: list[Row] = field(default_factory=list)
-    pages: list[Row] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        return str(self.row["id"])
-
-
-@dataclass(slots=True)
-class World:
-    """One snapshot of all of it."""
-
-    lives: dict[str, Life]
-    deliveries: list[Task]
-    blobs: dict[str, Row]
-    erased: list[Row]
-    remains: list[Row]
 
 
 Finding: TypeAlias = Iterator[tuple[str, str]]
@@ -220,6 +170,20 @@ def keeps_its_tokens(life: Life) -> Finding:
             yield "stale output", f"{unit} carries token {output['token']}, which committed nothing"
 
 
+def assembles_with_its_only_page(life: Life) -> Finding:
+    """What was assembled without a task of its own carries the token of the page's task."""
+    known = {task.unit: task.row["token"] for task in life.tasks}
+    planned = Counter(each["run"] for each in life.pages)
+    only = {each["run"]: each["number"] for each in life.pages if planned[each["run"]] == 1}
+    for output in life.outputs:
+        run = output["run"]
+        if output["stage"] != "assemble" or (run, "assemble", 0) in known or run not in only:
+            continue
+        token = known.get((run, "recognise", only[run]))  # pruned in time, before its output
+        if token is not None and output["token"] != token:
+            yield "foreign output", f"run {run} was assembled by {output['token']}, not by {token}"
+
+
 RULES: Final[Sequence[Rule]] = (
     numbered_without_gaps,
     moves_along_the_table,
@@ -229,6 +193,7 @@ RULES: Final[Sequence[Rule]] = (
     has_work_while_it_lives,
     commits_each_unit_once,
     keeps_its_tokens,
+    assembles_with_its_only_page,
 )
 
 
@@ -310,66 +275,6 @@ def _referred(world: World) -> list[Referred]:
         if life.row["state"] not in {"expired", "erasing"}
         for row in (life.row, *life.artifacts)
     ]
-
-
-# ── reading ─────────────────────────────────────────────────────────────────────────────────────
-_REMAINS: Final = """
-SELECT l.document_id AS document, r.relation
-  FROM audit_line l
-  JOIN (SELECT id AS document, 'document' AS relation FROM document
-         UNION SELECT document_id, 'blob' FROM blob UNION SELECT document_id, 'task' FROM task
-         UNION SELECT document_id, 'event' FROM event UNION SELECT document_id, 'run' FROM run
-         UNION SELECT document_id, 'page' FROM page UNION SELECT document_id, 'output' FROM output
-         UNION SELECT document_id, 'artifact' FROM artifact
-         UNION SELECT document_id, 'delivery' FROM delivery
-         UNION SELECT document_id, 'idempotency' FROM idempotency) r ON r.document = l.document_id
- WHERE l.action = 'document_erased'"""
-_ERASED: Final = """
-SELECT document_id AS document, tenant_id AS tenant FROM audit_line
- WHERE action = 'document_erased'"""
-
-
-def read(database_url: str) -> World:
-    """Read all tables in one snapshot."""
-    with psycopg.connect(database_url, row_factory=dict_row) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-        def rows(query: str) -> list[Row]:
-            return connection.execute(query.encode()).fetchall()
-
-        lives = {str(row["id"]): Life(row) for row in rows("SELECT * FROM document")}
-        _hang(lives, rows("SELECT * FROM event ORDER BY seq"), lambda life: life.events)
-        _hang(lives, rows("SELECT * FROM output"), lambda life: life.outputs)
-        _hang(lives, rows("SELECT * FROM artifact"), lambda life: life.artifacts)
-        _hang(lives, rows("SELECT * FROM page"), lambda life: life.pages)
-        return World(
-            lives=lives,
-            deliveries=_tasks(rows, lives),
-            blobs={row["key"]: row for row in rows("SELECT * FROM blob")},
-            erased=rows(_ERASED),
-            remains=rows(_REMAINS),
-        )
-
-
-def _hang(lives: dict[str, Life], rows: Iterable[Row], where: Callable[[Life], list[Row]]) -> None:
-    for row in rows:
-        where(lives[str(row["document_id"])]).append(row)
-
-
-def _tasks(rows: Callable[[str], list[Row]], lives: dict[str, Life]) -> list[Task]:
-    """Hang tasks with their attempts on their documents; return those of deliveries."""
-    attempts = defaultdict[int, list[Row]](list)
-    for row in rows("SELECT * FROM attempt ORDER BY token"):
-        attempts[row["task_id"]].append(row)
-    deliveries = []
-    query = "SELECT t.*, d.document_id AS delivered_document FROM task t"
-    for row in rows(f"{query} LEFT JOIN delivery d ON d.id = t.delivery_id"):
-        task = Task(row, attempts[row["id"]])
-        if row["document_id"] is None:
-            deliveries.append(task)
-        else:
-            lives[str(row["document_id"])].tasks.append(task)
-    return deliveries
 
 
 def main() -> int:

@@ -47,6 +47,14 @@ class Hostile:
     def join(self, job: Job, _: str) -> str:
         return "".join(job.pages[page].read_text() for page in sorted(job.pages))
 
+    def assembling(self, job: Job, behaviour: str) -> str:
+        """Read a page well, and do something else when it is to assemble."""
+        if job.stage is not Stage.ASSEMBLE:
+            return self.echo(job, "")
+        name, _, argument = behaviour.partition(" ")
+        then: Callable[[Job, str], str] = getattr(self, name)
+        return then(job, argument)
+
     def pid(self, _: Job, __: str) -> str:
         return str(os.getpid())
 
@@ -183,7 +191,8 @@ def _open(descriptor: int) -> bool:
 def _outcome(job: Job, said: str) -> Outcome:
     path = job.scratch / "out"
     path.write_text(said)
-    made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type="text/plain")
+    kind = ArtifactKind.TEXT if job.stage is Stage.ASSEMBLE else ArtifactKind.PAGE
+    made = Made(kind=kind, page=job.page, path=path, media_type="text/plain")
     return Outcome(made=(made,), engine=Hostile.engine, facts={"said": said})
 
 

@@ -12,17 +12,24 @@ from pathlib import Path
 from uuid import UUID
 
 from docmill.domain.document import Artifact
-from docmill.domain.errors import DocmillError, StoreDown
+from docmill.domain.errors import DocmillError, LostClaim, StoreDown
 from docmill.domain.key import artifact_key
 from docmill.domain.rejection import MissingOriginal
 from docmill.domain.task import Claim, Pool, Stage
 from docmill.ops import metrics
-from docmill.ops.logging import logger
+from docmill.ops.logging import bound, logger
 from docmill.ops.metrics import ChildEnd, Step
 from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ports import BlobMissing, Blobs, Ledger, Product
 from docmill.work.adopt import Adopted, adopt
-from docmill.work.failure import ChildCrashed, DiskFull
+from docmill.work.failure import (
+    ChildCrashed,
+    DiskFull,
+    Stop,
+    Stopped,
+    failure,
+    known_code,
+)
 from docmill.work.folder import Access, ChildFolder
 from docmill.work.grip import Grip
 from docmill.work.larder import Larder
@@ -86,27 +93,62 @@ class ChildBench:
         """Fetch, run in the child, store; the child is replaced after its share or any doubt."""
         child, claim = self._child, grip.claim
         assert child is not None  # noqa: S101 - `prepare` came first
-        if child.jobs + 1 >= self._shop.recycle_after and self._next is None:
+        jobs = child.jobs + (2 if claim.finishes else 1)
+        if jobs >= self._shop.recycle_after and self._next is None:
             self._next = self._started()
         try:
-            with _timed(claim, Step.FETCH), _own_disk():
-                job = self._job(claim, child.folder, self._bounded(grip, "fetching"))
-            grip.check()
-            outcome = self._ran(grip, child, job)
-            with _timed(claim, Step.STORE), _own_disk():
-                product = self._stored(claim, outcome, self._bounded(grip, "storing"))
-            self._shop.observe(claim.stage, outcome.facts)
-            return product
-        except ChildCrashed:
-            child.fit, child.crashed = False, True
-            raise
+            product = self._made(grip, claim, child)
+            return self._finished(grip, child, product) if claim.finishes else product
         finally:
             self._tidied(child, claim)
 
-    def _ran(self, grip: Grip, child: ChildProcess, job: Job) -> Outcome:
+    def _finished(self, grip: Grip, child: ChildProcess, product: Product) -> Product:
+        """Do at once what `assemble` would do next, for the run has no other page.
+
+        Where that fails, however it does, the page is kept and `assemble` gets its task, with all
+        tries of its own.
+        """
+        claim = grip.claim.assembling
+        with bound(stage=claim.stage):
+            done = attempted(lambda: self._made(grip, claim, child, product.artifacts))
+            match done:
+                case Unforeseen(error=LostClaim() | Stopped(why=Stop.LOST)):
+                    raise done.error
+                case Unforeseen(error=Stopped()):  # we are to leave
+                    return product
+                case Unforeseen(error=error):
+                    code = failure(error).code
+                    metrics.TASK_FAILURES.labels(claim.stage, known_code(code)).inc()
+                    log.warning("not_assembled_at_once", code=code, exc_info=error)
+                    return product
+                case _:
+                    return replace(product, assembled=done)
+
+    def _made(
+        self,
+        grip: Grip,
+        claim: Claim,
+        child: ChildProcess,
+        pages: Sequence[Artifact] | None = None,
+    ) -> Product:
+        """Do the claim's stage; `pages` are what it reads, where they are not committed yet."""
+        try:
+            with _timed(claim, Step.FETCH), _own_disk():
+                job = self._job(claim, child.folder, self._bounded(grip, "fetching"), pages)
+            grip.check()
+            outcome = self._ran(grip, claim, child, job)
+            with _timed(claim, Step.STORE), _own_disk():
+                product = self._stored(claim, outcome, self._bounded(grip, "storing"))
+        except ChildCrashed:
+            child.fit, child.crashed = False, True
+            raise
+        self._shop.observe(claim.stage, outcome.facts)
+        return product
+
+    def _ran(self, grip: Grip, claim: Claim, child: ChildProcess, job: Job) -> Outcome:
         within = self._deadline(grip.claim)
         try:
-            with _timed(grip.claim, Step.RUN):
+            with _timed(claim, Step.RUN):
                 return child.run(job, within=within, check=grip.check)
         finally:
             metrics.CHILD_PEAK_BYTES.labels(self._shop.pool).observe(child.peak)
@@ -168,7 +210,14 @@ class ChildBench:
 
         return check
 
-    def _job(self, claim: Claim, folder: ChildFolder, check: Callable[[], None]) -> Job:
+    def _job(
+        self,
+        claim: Claim,
+        folder: ChildFolder,
+        check: Callable[[], None],
+        pages: Sequence[Artifact] | None,
+    ) -> Job:
+        folder.clear()
         inputs = folder.fresh_inputs()
         self._give_original(claim, inputs / "original", check)
         return Job(
@@ -177,7 +226,7 @@ class ChildBench:
             options=claim.options,
             original=inputs / "original",
             name=claim.name,
-            pages=self._pages(claim, inputs, check),
+            pages=self._pages(claim, pages, inputs, check),
             plan=claim.plan,
             scratch=folder.fresh_scratch(),
             limits={**self._shop.limits, "max_pages": claim.max_pages},
@@ -191,10 +240,16 @@ class ChildBench:
         except BlobMissing as error:
             raise MissingOriginal from error
 
-    def _pages(self, claim: Claim, inputs: Path, check: Callable[[], None]) -> dict[int, Path]:
+    def _pages(
+        self,
+        claim: Claim,
+        at_hand: Sequence[Artifact] | None,
+        inputs: Path,
+        check: Callable[[], None],
+    ) -> dict[int, Path]:
         if claim.stage is not Stage.ASSEMBLE:
             return {}
-        artifacts = self._shop.ledger.inputs(claim)
+        artifacts = self._shop.ledger.inputs(claim) if at_hand is None else at_hand
         paths = {each.page: inputs / f"page-{each.page}" for each in artifacts}
 
         def give(artifact: Artifact) -> None:

@@ -25,7 +25,12 @@ EXAMPLES: Final = 20  # kept of each invariant
 CHECKS: Final[Mapping[Invariant, Sequence[str]]] = {
     Invariant.I1: ("i1_original",),
     Invariant.I2: ("i2_hanging", "i2_batch_hanging"),
-    Invariant.I3: ("i3_done_twice", "i3_done_for_nothing", "i3_output_without_work"),
+    Invariant.I3: (
+        "i3_done_twice",
+        "i3_done_for_nothing",
+        "i3_output_without_work",
+        "i3_assembled_by_another",
+    ),
     Invariant.I4: ("i4_illegal_move", "i4_untold_state"),
     Invariant.I5: ("i5_remains",),
     Invariant.I6: ("i6_gaps",),

@@ -16,25 +16,34 @@ SQL: Final = load("ledger")
 
 def record(document: Locked, claim: Claim, product: Product) -> None:
     """Record the product of a task whose fence held, under its document's lock."""
-    unit = _unit(claim)
-    connection = document.connection
-    written = {
+    _output(document, claim, product)
+    match claim.stage:
+        case Stage.VALIDATE:
+            _plan(document, claim, product.facts["plan"])
+        case Stage.RECOGNISE:
+            _page(document, claim, product)
+        case Stage.THUMBNAIL:
+            document.tell("thumbnailed")
+        case _:
+            pass  # assemble tells itself by the document's end
+
+
+def _output(document: Locked, claim: Claim, product: Product) -> None:
+    made = {
         "token": claim.token,
         "engine": product.engine,
         "facts": Jsonb({} if claim.stage is Stage.VALIDATE else dict(product.facts)),
         "artifacts": Jsonb([_plain(each) for each in product.artifacts]),
     }
-    connection.execute(SQL["insert_output"], unit | written)
-    match claim.stage:
-        case Stage.VALIDATE:
-            _plan(document, claim, product.facts["plan"])
-        case Stage.RECOGNISE:
-            connection.execute(SQL["save_page"], unit | {"facts": Jsonb(dict(product.facts))})
-            document.tell("page_recognised", page=claim.page, **_confidence(product))
-        case Stage.THUMBNAIL:
-            document.tell("thumbnailed")
-        case _:
-            pass  # assemble tells itself by the document's end
+    document.connection.execute(SQL["insert_output"], _unit(claim) | made)
+
+
+def _page(document: Locked, claim: Claim, product: Product) -> None:
+    facts = {"facts": Jsonb(dict(product.facts))}
+    document.connection.execute(SQL["save_page"], _unit(claim) | facts)
+    document.tell("page_recognised", page=claim.page, **_confidence(product))
+    if product.assembled is not None:
+        _output(document, claim.assembling, product.assembled)
 
 
 def _plan(document: Locked, claim: Claim, plan: dict[str, Any]) -> None:

@@ -50,6 +50,17 @@ SELECT o.document_id AS document,
                            AND t.stage = o.stage AND t.page = o.page
  WHERE t.state <> 'done' AND o.at >= %(since)s;
 
+-- name: i3_assembled_by_another
+-- An output of assemble that has no task, and not the token of the only page it was made with.
+SELECT o.document_id AS document,
+       'run ' || o.run || ' was assembled by token ' || o.token || ', not by ' || t.token AS detail
+  FROM output o JOIN task t ON t.document_id = o.document_id AND t.run = o.run
+                           AND t.stage = 'recognise' AND t.state = 'done'
+ WHERE o.stage = 'assemble' AND o.at >= %(since)s AND o.token <> t.token
+   AND (SELECT count(*) FROM page p WHERE p.document_id = o.document_id AND p.run = o.run) = 1
+   AND NOT EXISTS (SELECT FROM task a WHERE a.document_id = o.document_id AND a.run = o.run
+                      AND a.stage = 'assemble');
+
 -- name: i4_illegal_move
 -- Two consecutive events whose states no allowed move connects.
 SELECT e.document_id AS document,

@@ -19,7 +19,14 @@ SELECT c.id AS task, c.token, c.stage, c.tenant_id AS tenant, c.document_id AS d
        coalesce(d.correlation, v.payload ->> 'correlation_id', '') AS correlation, r.options, r.plan, d.key,
        coalesce(d.name, '') AS name, d.sha256, n.max_pages,
        coalesce(own.attempts, every.attempts) AS attempts,
-       coalesce(own.deadline, every.deadline) AS deadline
+       coalesce(own.deadline, every.deadline) AS deadline,
+       -- At the first try alone, and while no operator limits `assemble`: else it is a task of its own.
+       -- Pages are counted, not told: a child wrote the plan, but of each page there is one row.
+       c.stage = 'recognise' AND coalesce(jsonb_array_length(r.plan -> 'pages') = 1, false)
+           AND NOT c.alone AND c.attempt + c.crashes + c.losses = 0
+           AND NOT EXISTS (SELECT FROM stage_limit WHERE stage = 'assemble')
+           AND NOT EXISTS (SELECT FROM task_limit WHERE stage = 'assemble'
+                              AND coalesce(tenant_id, c.tenant_id) = c.tenant_id) AS finishes
   FROM claimed c
   JOIN tenant n ON n.id = c.tenant_id
   LEFT JOIN document d ON d.id = c.document_id

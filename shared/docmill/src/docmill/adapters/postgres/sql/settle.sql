@@ -14,7 +14,10 @@ SELECT
     count(*) FILTER (WHERE t.stage = 'recognise' AND t.state = 'dead') AS pages_dead,
     (array_agg(t.code ORDER BY t.page)
         FILTER (WHERE t.stage = 'recognise' AND t.state = 'dead'))[1] AS page_code,
-    min(t.state) FILTER (WHERE t.stage = 'assemble') AS assemble,
+    -- without a task of its own where it was done with the only page
+    coalesce(min(t.state) FILTER (WHERE t.stage = 'assemble'),
+             (SELECT 'done' FROM output o WHERE o.document_id = %(document)s AND o.run = %(run)s
+                 AND o.stage = 'assemble')) AS assemble,
     min(t.code) FILTER (WHERE t.stage = 'assemble' AND t.state = 'dead') AS assemble_code,
     (SELECT count(*) FROM page p WHERE p.document_id = %(document)s AND p.run = %(run)s)
         AS pages_planned,
