@@ -15,10 +15,10 @@ from docmill.domain.rejection import (
 from docmill.domain.rendering import read_page
 from docmill.domain.words import Step, Strategy, mean_confidence
 from docmill.domain.writing import OWN
-from docmill.testing import documents
+from docmill.testing import documents, ruled
 from docmill.testing.degradation import DEGRADATIONS
 from docmill.testing.pictures import A4_INCHES, Sheet, encoded, font, printed
-from docmill.testing.scoring import error_rate
+from docmill.testing.scoring import error_rate, word_f1
 from docmill.testing.specimen import Part, specimen
 from docmill_ocr import page_image, tessdata
 from docmill_ocr.recognise import READING
@@ -63,6 +63,14 @@ def test_a_sound_page_is_looked_at_once_and_says_nothing_of_it(mill: Mill) -> No
     page = documents.page_image()
     ImageDraw.Draw(page).line((160, 2000, 1400, 2000), fill=20, width=5)  # no line of text
     assert mill.read(mill.file(encoded(page, "PNG"))).page().looks == ()
+
+
+def test_a_table_is_read_without_its_rules(mill: Mill) -> None:
+    table = next(ruled.pages(Part.HELD_OUT, ruled.Rules.GRID, 1))
+    file = mill.file(encoded(Image.fromarray(table.pixels), "PNG", dpi=(300, 300)))
+    page = mill.read(file).page()
+    assert Step.UNRULED in page.looks[-1].steps
+    assert word_f1([word.text for word in page.words], table.words) > 0.97
 
 
 def test_what_is_not_as_any_page_is_remembered_of_a_sure_one_too(mill: Mill) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
-from docmill_ocr import layout, light, measure, prepare
+from docmill_ocr import layout, light, measure, prepare, rules
 from docmill_ocr.contrast import Contrast
 from docmill_ocr.page_image import View
 from docmill_ocr.prepare import Part
@@ -55,6 +55,9 @@ class Prepared:
             return self.after(Step.DESPECKLED, prepare.despeckled(self.view))
         return self.after(Step.SHARPENED, prepare.sharpened(self.view)) if flaws.blurred else self
 
+    def unruled(self, height: float, least: int) -> Self:
+        return self.after(Step.UNRULED, rules.without(self.view, height, least))
+
     def sized(self, low: float, usual: float) -> Self:
         """Bring letters of a low and a usual height to what reading needs."""
         if low < _LARGE or Step.SHARPENED in self.steps:
@@ -93,6 +96,7 @@ class Mended:
     marks: Pixels  # its ink, small
     least: int  # gray levels that its ink is darker than paper by
     letters: tuple[float, float]  # a low and the usual height in pixels
+    ruled: bool  # it may be: a table or a form
     skew: float
 
     @classmethod
@@ -115,20 +119,32 @@ class Mended:
         letters = measure.letter_heights(page.view.pixels[where])
         skew = prepare.skew(marks)
         return cls(
-            raw=view, page=page, marks=marks, least=contrast.least, letters=letters, skew=skew
+            raw=view,
+            page=page,
+            marks=marks,
+            least=contrast.least,
+            letters=letters,
+            ruled=rules.upright(contrast.darkness),
+            skew=skew,
         )
 
     def fitted(self, *, dense: bool) -> Prepared:
         """Return it level and clean, in the size that reading needs: larger for a dense script."""
-        page = self.page.enlarged(self.letters[1]) if dense else self._sized()
-        return page.cleaned().leveled(self.skew)
+        page = (self.page.enlarged(self.letters[1]) if dense else self._sized()).cleaned()
+        return page if page.skew else page.leveled(self.skew)
 
     def _sized(self) -> Prepared:
         low, usual = self.letters
-        page = self.page.in_blocks(self._blocks(), self.least)
+        page = self._unruled() if self.ruled else self.page
+        page = page.in_blocks(self._blocks(), self.least)
         if low >= _LARGE and not page.blocks:  # in one square; smaller print must stay readable
-            low, _ = measure.letter_heights(self.page.view.pixels)
+            low, _ = measure.letter_heights(page.view.pixels)
         return page.sized(low, usual)
+
+    def _unruled(self) -> Prepared:
+        """Return the page without its rules, which must be level for that; as it is without any."""
+        page = self.page.leveled(self.skew).unruled(self.letters[1], self.least)
+        return page if Step.UNRULED in page.steps else self.page
 
     def _blocks(self) -> layout.Boxes:
         """Return a box around each block of lines."""

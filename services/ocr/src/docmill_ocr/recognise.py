@@ -17,7 +17,7 @@ from docmill_ocr.engines import chosen, second
 from docmill_ocr.page_image import PageImage, View
 from docmill_ocr.reading import Reader, Reading, on_page
 
-READING: Final = "docmill recognise 3"  # raised when the same page would give other words
+READING: Final = "docmill recognise 4"  # raised when the same page would give other words
 
 
 class Recognise:
