@@ -14,6 +14,7 @@ _MOST_MARKS: Final = 500  # a full page has two or three to a line
 _DOT: Final = (4, 2)  # width and height of what may belong to a letter
 _NEAR: Final = 4  # pixels between a dot and its line
 _TALL: Final = 2.5  # usual heights of a line
+_TALLEST: Final = 4.0  # heights of a letter
 _LOW: Final = 0.6  # of a line's usual height; smaller print needs finer pixels
 _LONG: Final = 8.0  # usual heights that a line of smaller print is wide at least
 _PITCH: Final = 1.6  # usual distances between two lines of a block
@@ -46,9 +47,9 @@ def blocks(marks: Pixels, letter: float) -> list[Boxes]:
         return []
     small = np.all(boxes[:, 2:] - boxes[:, :2] <= _DOT, axis=1)
     lines, dots = boxes[~small], boxes[small]
-    if not (
-        len(lines) > 0 and _alike(lines) and not _filled(marks, lines) and _belong(dots, lines)
-    ):
+    if not (len(lines) > 0 and _alike(lines, letter) and _belong(dots, lines)):
+        return []
+    if _filled(marks, lines):
         return []
     found = _ordered(lines, space, _MEASURE * letter)
     usual = float(np.median(lines[:, 3] - lines[:, 1]))
@@ -87,12 +88,15 @@ def _beside(lines: Boxes) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _alike(lines: Boxes) -> bool:
-    """Whether lines are of much the same height: no picture is among them, and no small print."""
+def _alike(lines: Boxes, letter: float) -> bool:
+    """Whether lines are of much the same height: no picture is among them, and no small print.
+
+    Where rules join all of a table it is one line, and as high as lines usually are.
+    """
     height, width = lines[:, 3] - lines[:, 1], lines[:, 2] - lines[:, 0]
     usual = np.median(height)
     small = (height < _LOW * usual) & (width > _LONG * usual)
-    return not np.any(small | (height > _TALL * usual))
+    return not np.any(small | (height > _TALL * usual) | (height > _TALLEST * letter))
 
 
 def _filled(marks: Pixels, lines: Boxes) -> bool:

@@ -124,7 +124,7 @@ class Mended:
             marks=marks,
             least=contrast.least,
             letters=letters,
-            ruled=rules.upright(contrast.darkness),
+            ruled=rules.shown(contrast.darkness),
             skew=skew,
         )
 
@@ -136,13 +136,14 @@ class Mended:
     def _sized(self) -> Prepared:
         low, usual = self.letters
         page = self._unruled() if self.ruled else self.page
-        page = page.in_blocks(self._blocks(), self.least)
+        if Step.UNRULED not in page.steps:
+            page = page.in_blocks(self._blocks(), self.least)
         if low >= _LARGE and not page.blocks:  # in one square; smaller print must stay readable
             low, _ = measure.letter_heights(page.view.pixels)
         return page.sized(low, usual)
 
     def _unruled(self) -> Prepared:
-        """Return the page without its rules, which must be level for that; as it is without any."""
+        """Return the page level and without its upright rules, as it is where it has none."""
         page = self.page.leveled(self.skew).unruled(self.letters[1], self.least)
         return page if Step.UNRULED in page.steps else self.page
 

@@ -34,7 +34,7 @@ class Step(StrEnum):
     SMOOTHED = "smoothed"  # grain
     DESPECKLED = "despeckled"  # single black and white pixels
     SHARPENED = "sharpened"  # blur
-    UNRULED = "unruled"  # rules of a table or a form
+    UNRULED = "unruled"  # upright rules of a table or a form
     ENLARGED = "enlarged"  # letters too small to read
     SHRUNK = "shrunk"  # letters finer than reading needs
     CLEANED = "cleaned"  # paper with faint grain: it was given one gray level
