@@ -238,3 +238,17 @@ def test_what_lies_side_by_side_and_is_no_text_is_left_to_the_engine(right: list
 def test_a_table_among_text_is_left_to_the_engine() -> None:
     cells = [*column((20, 100), range(300, 360, 12)), *column((200, 300), range(300, 360, 12))]
     assert not order(*column(WHOLE, range(100, 280, 12)), *cells)
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_a_frame_whose_rules_join_all_that_is_in_it_is_no_line(columns: int) -> None:
+    """Cells of several lines, each nearer to its rules than two letters are high."""
+    marks = np.zeros((700, 495), np.uint8)
+    width = 420 // columns
+    for left in range(40, 40 + columns * width + 1, width):
+        marks[100:600, left] = 1
+    marks[[100, 350, 600], 40 : 40 + columns * width] = 1
+    for left in range(40, 40 + columns * width, width):
+        for top in (*range(108, 340, 10), *range(358, 590, 10)):
+            marks[top : top + 5, left + 6 : left + width - 6 : 2] = 1
+    assert blocks(marks, LETTER) == []
