@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 WITH_CHILDREN: Final = ("validator", "ocr", "thumbnailer")
 STAGES: Final = {
     "validator": {"validate"},
-    "ocr": {"recognise", "assemble"},
+    "ocr": {"recognise"},  # its only page, which it assembles too
     "thumbnailer": {"thumbnail"},
 }
 TO_COME: Final = (
