@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from docmill.testing.degradation import Pixels
 from docmill.testing.passage import SENTENCES
 from docmill.testing.pictures import Font
-from docmill.testing.specimen import FACES, TYPEFACES, Part
+from docmill.testing.specimen import FACES, FIRST_SEED, TYPEFACES, Part
 
 _PAPER: Final = 250
 _INK: Final = 25
@@ -20,7 +20,6 @@ _MARGIN: Final = 0.8  # inches
 _SIZES: Final = (8.5, 9, 10, 11, 12)  # points
 _RULES: Final = (0.5, 0.75, 1.0)  # points
 _PADDING: Final = (0.1, 0.2, 0.35, 0.6)  # of the size, between a rule and what is beside it
-_FIRST_SEED: Final = {Part.TUNING: 0, Part.HELD_OUT: 5000}
 
 
 class Rules(StrEnum):
@@ -45,7 +44,7 @@ class Ruled:
 def pages(part: Part, rules: Rules, each: int, *, dpi: int = 300) -> Iterator[Ruled]:
     """Yield so many pages, the same ones every time."""
     for number in range(each):
-        yield page(_FIRST_SEED[part] + number, TYPEFACES[part], rules, dpi=dpi)
+        yield page(FIRST_SEED[part] + number, TYPEFACES[part], rules, dpi=dpi)
 
 
 def page(seed: int, typefaces: tuple[str, ...], rules: Rules, *, dpi: int = 300) -> Ruled:

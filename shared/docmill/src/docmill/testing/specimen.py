@@ -63,7 +63,7 @@ _OTHER_SENTENCES: Final = (
     "The lease ends on 31 December unless either side extends it in writing.",
 )
 _TEXTS: Final = {Part.TUNING: SENTENCES, Part.HELD_OUT: _OTHER_SENTENCES}
-_FIRST_SEED: Final = {Part.TUNING: 0, Part.HELD_OUT: 5000}
+FIRST_SEED: Final = {Part.TUNING: 0, Part.HELD_OUT: 5000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def specimens(part: Part, each: int = 6) -> Iterator[Specimen]:
 
 def specimen(part: Part, kind: str, degrade: Degrade, number: int) -> Specimen:
     """Make one page."""
-    seed = _FIRST_SEED[part] + number
+    seed = FIRST_SEED[part] + number
     typeface = TYPEFACES[part][number % len(TYPEFACES[part])]
     texts = _columns(part, seed)
     page = np.asarray(_printed(texts, ImageFont.truetype(FACES / typeface, _height(seed))))

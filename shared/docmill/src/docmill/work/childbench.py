@@ -109,8 +109,13 @@ class ChildBench:
         tries of its own.
         """
         claim = grip.claim.assembling
+
+        def assembled() -> Product:
+            child.folder.clear()  # the page's files are stored, and count no longer
+            return self._made(grip, claim, child, product.artifacts)
+
         with bound(stage=claim.stage):
-            done = attempted(lambda: self._made(grip, claim, child, product.artifacts))
+            done = attempted(assembled)
             match done:
                 case Unforeseen(error=LostClaim() | Stopped(why=Stop.LOST)):
                     raise done.error
@@ -217,7 +222,6 @@ class ChildBench:
         check: Callable[[], None],
         pages: Sequence[Artifact] | None,
     ) -> Job:
-        folder.clear()
         inputs = folder.fresh_inputs()
         self._give_original(claim, inputs / "original", check)
         return Job(
