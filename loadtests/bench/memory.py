@@ -11,12 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
+import img2pdf
 import pikepdf
 import psutil
+from PIL import Image
 
 from deploy.local.stack import Stack
 from docmill.ops.logging import configure
-from docmill.testing.documents import scanned_pdf
+from docmill.testing.documents import dense_text
+from docmill.testing.pictures import Sheet, encoded, printed, scanned
+from docmill.testing.ruled import Rules, pages
+from docmill.testing.specimen import Part
 from loadtests.bench import publish, report
 from loadtests.bench.measure import Goal
 from loadtests.bench.stack import lift_quota
@@ -27,12 +32,13 @@ from tests.stack.whole import whole_stack
 DPI: Final = 300
 DISTINCT: Final = 5  # pages; the others repeat them, so that the file stays small
 MOST: Final = 200  # MB, of a slot: the worker and its child, what they share counted once
-MOST_FILES: Final = 50  # MB of files in work, of all workers: a few pages' pixels, and texts
+MOST_FILES: Final = 50  # MB in work, of all workers: a few pages' pixels, and texts
 GROWTH: Final = 1.1  # of the last third's median over the second's: flat
 EVERY: Final = 0.5  # seconds between looks
 FEW: Final = 100  # pages whose texts are small beside a few pages' pixels
 
-Moment: TypeAlias = tuple[float, float, float, float, float]  # seconds, pages, MB of each kind
+# Seconds, pages, MB of the worker, of its child, of files in work and of files that are cached.
+Moment: TypeAlias = tuple[float, float, float, float, float, float]
 
 
 def main() -> int:
@@ -67,10 +73,11 @@ def main() -> int:
 def told(result: dict[str, Any]) -> str:
     """Some moments of the run as text."""
     series = result["series"]
-    lines = ["", result["name"], "seconds  pages  worker MB  child MB  files MB"]
+    lines = ["", result["name"], "seconds  pages  worker MB  child MB  files MB  cache MB"]
     for at in range(0, len(series), max(1, len(series) // 12)):
-        seconds, pages, worker, child, files = series[at]
-        lines.append(f"{seconds:7.0f}  {pages:5.0f}  {worker:9.0f}  {child:8.0f}  {files:8.0f}")
+        seconds, pages, *sizes = series[at]
+        worker, child, files, cache = (f"{size:8.0f}" for size in sizes)
+        lines.append(f"{seconds:7.0f}  {pages:5.0f}  {worker:>9}  {child}  {files}  {cache}")
     return "\n".join([*lines, *(report.goal_line(goal) for goal in result["goals"])])
 
 
@@ -82,7 +89,7 @@ def _watched(stack: Stack, client: Caller, count: int, scratch: Path) -> dict[st
     def ended() -> bool:
         found = client.get(document)
         pages = float(found["pages"]["done"])
-        series.append((time.monotonic() - began, pages, *_memory(stack), _files(scratch)))
+        series.append((time.monotonic() - began, pages, *_memory(stack), *_files(scratch)))
         return found["state"] in END
 
     until(ended, within=7200, every=EVERY)
@@ -92,16 +99,17 @@ def _watched(stack: Stack, client: Caller, count: int, scratch: Path) -> dict[st
 
 
 def _result(count: int, series: Sequence[Moment]) -> dict[str, Any]:
-    totals = sorted(worker + child for _, _, worker, child, _ in series)
+    totals = _totals(series)
     third = len(series) // 3
     middle, last = (_middle(series[at : at + third]) for at in (third, 2 * third))
-    most_files = max(files for *_, files in series)
+    most_files, most_cache = (max(moment[kind] for moment in series) for kind in (4, 5))
     arms = [
         {
             "name": "slot",
             "most_mb": totals[-1],
             "growth": last / middle,
             "most_mb_of_files": most_files,
+            "most_mb_of_cache": most_cache,
         }
     ]
     goals = [
@@ -120,8 +128,13 @@ def _result(count: int, series: Sequence[Moment]) -> dict[str, Any]:
 
 
 def _middle(series: Sequence[Moment]) -> float:
-    totals = sorted(worker + child for _, _, worker, child, _ in series)
+    totals = _totals(series)
     return totals[len(totals) // 2]
+
+
+def _totals(series: Sequence[Moment]) -> list[float]:
+    """MB of worker and child together at all moments, the least first."""
+    return sorted(worker + child for _, _, worker, child, *_ in series)
 
 
 def _thinned(series: Sequence[Any], most: int = 200) -> Iterator[Any]:
@@ -142,25 +155,37 @@ def _proportional(process: psutil.Process) -> float:
     return float(process.memory_full_info().pss) / 2**20
 
 
-def _files(folder: Path) -> float:
-    """MB of files under a folder, a file with several names once."""
-    sizes: dict[int, int] = {}
+def _files(folder: Path) -> tuple[float, float]:
+    """MB in work under a folder and MB that are only cached, a file with several names once."""
+    sizes: dict[bool, dict[int, int]] = {True: {}, False: {}}
     for root, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):  # it was cleared away at this moment
                 found = (Path(root) / name).stat()
-                sizes[found.st_ino] = found.st_size
-    return sum(sizes.values()) / 2**20
+                sizes[Path(root).name == "larder"][found.st_ino] = found.st_size
+    cached, work = sizes[True], sizes[False]
+    only_cached = sum(size for number, size in cached.items() if number not in work)
+    return sum(work.values()) / 2**20, only_cached / 2**20
 
 
 def _scan(count: int) -> bytes:
-    """Repeat some scanned pages; their pictures are in the file once."""
+    """Repeat some scanned pages, full of text and one with a table; the file has each once."""
+    shown = [_printed(seed) for seed in range(1, min(count, DISTINCT))]
+    shown += [Image.fromarray(ruled.pixels) for ruled in pages(Part.TUNING, Rules.GRID, 1, dpi=DPI)]
+    scans = [
+        encoded(scanned(picture, seed=number), "JPEG", quality=80, dpi=(DPI, DPI))
+        for number, picture in enumerate(shown)
+    ]
     file = BytesIO()
-    with pikepdf.open(BytesIO(scanned_pdf(min(count, DISTINCT), DPI))) as pdf:
+    with pikepdf.open(BytesIO(img2pdf.convert(scans))) as pdf:
         for number in range(DISTINCT, count):
             pdf.pages.append(pdf.pages[number % DISTINCT])
         pdf.save(file)
     return file.getvalue()
+
+
+def _printed(seed: int) -> Image.Image:
+    return printed([dense_text(seed)], Sheet(dpi=DPI, points=10.5))
 
 
 if __name__ == "__main__":

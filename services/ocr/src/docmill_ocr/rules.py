@@ -1,5 +1,6 @@
 """The upright rules of tables and forms, which the engine reads as letters beside print."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import cv2
@@ -15,7 +16,7 @@ _HEIGHTS: Final = 6  # ... and times as long as a letter is high
 _THICK: Final = 0.4  # of a letter's height, at most
 _THINNEST: Final = 5  # pixels that a rule and the gray beside it are looked for within
 _STEPS: Final = 6  # looks within the height of a letter: along a rule not every pixel is asked
-_BAND: Final = 128  # looks: rows of the page that are changed at once
+_BAND: Final = 128  # rows of looks that are changed at once
 
 
 def shown(darkness: Pixels) -> bool:
@@ -39,7 +40,8 @@ def without(view: View, height: float, least: int) -> View:
     made = _cleared(level, height, least, standing=True)
     if made is level:
         return view
-    np.copyto(made, pixels, where=level != pixels)
+    for rows in _bands(pixels, _BAND):
+        np.copyto(made[rows], pixels[rows], where=level[rows] != pixels[rows])
     return view.showing(made)
 
 
@@ -59,12 +61,18 @@ def _cleared(pixels: Pixels, height: float, least: int, *, standing: bool) -> Pi
     size = (length + 2, 3) if standing else (3, length + 2)
     found = np.asarray(cv2.dilate(middles, np.ones(size, np.uint8)), np.uint8)
     made = pixels.copy()
-    for top in range(0, len(pixels), _BAND * step):
-        rows = slice(top, min(top + _BAND * step, len(pixels)))
-        marked = found[top // step : top // step + _BAND] if standing else found[rows]
+    for rows in _bands(pixels, _BAND * step):
+        looks = slice(rows.start // step, rows.start // step + _BAND)
+        marked = found[looks if standing else rows]
         if marked.any():
             _closed(made, pixels, rows, marked, across)
     return made
+
+
+def _bands(pixels: Pixels, height: int) -> Iterator[slice]:
+    """Yield the rows of a page in bands, so that what is made of each stays small."""
+    for top in range(0, len(pixels), height):
+        yield slice(top, min(top + height, len(pixels)))
 
 
 def _closed(made: Pixels, pixels: Pixels, rows: slice, found: Pixels, across: Pixels) -> None:
