@@ -15,7 +15,7 @@ from docmill.ports import go_on
 from docmill.testing.children import Keeper, keeper
 from docmill.work.folder import ChildFolder
 from docmill.work.process import ChildProcess
-from docmill.work.stage import Job, Outcome, StageWork
+from docmill.work.stage import Job, StageResult, StageWork
 from docmill_ocr import tessdata
 from docmill_ocr.stages import STAGES as OCR
 from docmill_thumbnailer.stages import STAGES as THUMBNAILER
@@ -66,7 +66,7 @@ class Inside:
         self._folder = folder
         self._works: dict[Stage, StageWork] = {}
 
-    def run(self, order: Order) -> Outcome:
+    def run(self, order: Order) -> StageResult:
         scratch = Path(mkdtemp(dir=self._folder))
         if order.stage not in self._works:
             self._works[order.stage] = WORKS[order.stage]({})
@@ -81,7 +81,7 @@ class Apart:
     keeper: Keeper
     process: ChildProcess
 
-    def run(self, order: Order) -> Outcome:
+    def run(self, order: Order) -> StageResult:
         """Give it the files and have it done; what it made is removed with the next job."""
         folder = self.process.folder
         folder.clear()

@@ -9,7 +9,7 @@ from typing import Any
 from docmill.domain.document import ArtifactKind
 from docmill.domain.task import Stage
 from docmill.testing.documents import scanned_pdf
-from docmill.work.stage import Outcome
+from docmill.work.stage import StageResult
 from loadtests.bench import corpus, processor
 from loadtests.bench.child import Inside, Order, apart
 from loadtests.bench.engine import order as recognise
@@ -38,7 +38,7 @@ def results(size: Size) -> Iterator[dict[str, Any]]:
 
 
 def _arm(
-    run: Callable[[Order], Outcome],
+    run: Callable[[Order], StageResult],
     orders: Sequence[Order],
     cpu: Callable[[], float] = processor.here,
 ) -> Callable[[], Sample]:

@@ -15,7 +15,7 @@ from docmill.work.adopt import adopt
 from docmill.work.failure import ChildCrashed, OutOfMemory, OutOfScratch, StageFailed
 from docmill.work.process import ChildProcess
 from docmill.work.protocol import MOST, Closed
-from docmill.work.stage import Outcome
+from docmill.work.stage import StageResult
 from tests.stack.child import started
 from tests.stack.properties import tried
 
@@ -76,7 +76,7 @@ def test_scratch(kept: Keeper, megabytes: int) -> None:
     goes_on(kept, child, **limits)
 
 
-def echoed(kept: Keeper, child: ChildProcess, text: str) -> Outcome:
+def echoed(kept: Keeper, child: ChildProcess, text: str) -> StageResult:
     """Have the child read a file of that text, write it out and say it."""
     child.ready()
     job = kept.job(child, "echo", text=text)

@@ -15,11 +15,11 @@ from docmill.domain.errors import DatabaseDown, StoreDown
 from docmill.domain.task import Hint, Pool
 from docmill.ops.settings import StoreSettings
 from docmill.ports import Beat
-from docmill.testing.children import PLAN, Keeper
+from docmill.testing.children import SPEC, Keeper
 from docmill.work.breaker import Breaker, Dependency
+from docmill.work.cache import BlobCache
 from docmill.work.childbench import ChildBench, Shop
 from docmill.work.failure import DiskFull
-from docmill.work.larder import Larder
 from docmill.work.process import Hello
 from docmill.work.runner import Runner
 from docmill.work.supervisor import Rhythm, Supervisor
@@ -161,9 +161,9 @@ def _shop(
         "root": keeper.root,
         "access": keeper.access,
         "spawner": keeper.spawner,
-        "plan": PLAN,
-        "alone_memory": PLAN.memory * 2,
-        "larder": Larder(keeper.root / "larder", blobs, keeper.access, size=2**20),
+        "spec": SPEC,
+        "alone_memory": SPEC.memory * 2,
+        "cache": BlobCache(keeper.root / "cache", blobs, keeper.access, size=2**20),
         "blobs": blobs,
         "ledger": ledger,
         "hands": hands,

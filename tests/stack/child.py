@@ -12,10 +12,10 @@ from typing import Any
 
 from docmill.domain.document import Options
 from docmill.domain.task import Stage
-from docmill.testing.children import NOBODY, PLAN
+from docmill.testing.children import NOBODY, SPEC
 from docmill.work.folder import Access, ChildFolder, workshop
-from docmill.work.protocol import Channel, Frame, job_frame, outcome_of
-from docmill.work.stage import Job, Outcome
+from docmill.work.protocol import Channel, Frame, job_frame, result_of
+from docmill.work.stage import Job, StageResult
 from tests.stack.measure import collect, measured_into
 
 ACCESS = Access(NOBODY if os.geteuid() == 0 else None)
@@ -55,13 +55,13 @@ class Child:
         )
         self.channel.send({"serial": 7, "job": job_frame(job), "cpu_seconds": cpu_seconds})
 
-    def run(self, job: Job, *, within: float = 60) -> Outcome:
+    def run(self, job: Job, *, within: float = 60) -> StageResult:
         """Have it do a job of its stages."""
         self.channel.send({"serial": 1, "job": job_frame(job), "cpu_seconds": within})
         answer = self.channel.receive(within=within)
         assert answer is not None
         assert "done" in answer, answer
-        return outcome_of(answer["done"], job.scratch)
+        return result_of(answer["done"], job.scratch)
 
     def left(self) -> int:
         """Close its pipe, as a worker does that goes away; return its exit code."""
@@ -95,5 +95,5 @@ def _child(process: subprocess.Popen[bytes], folder: ChildFolder, changes: dict[
     assert process.stdin
     assert process.stdout
     channel = Channel(process.stdout.fileno(), process.stdin.fileno())
-    channel.send(replace(PLAN, **changes).setup(folder))
+    channel.send(replace(SPEC, **changes).setup(folder))
     return Child(process, channel, folder)

@@ -12,7 +12,7 @@ from docmill.domain.plan import Plan, PlannedPage, Source
 from docmill.domain.rendering import read_page
 from docmill.domain.task import Stage
 from docmill.domain.words import PageText
-from docmill.work.stage import Job, Made, Outcome, StageWork
+from docmill.work.stage import Job, Made, StageResult, StageWork
 from docmill_ocr.assemble import Assemble
 from docmill_ocr.recognise import Recognise
 from docmill_thumbnailer.stages import Thumbnail
@@ -34,7 +34,7 @@ class Mill:
         path.write_bytes(content)
         return path
 
-    def run(self, work: StageWork, path: Path, stage: Stage, **parts: Any) -> Outcome:
+    def run(self, work: StageWork, path: Path, stage: Stage, **parts: Any) -> StageResult:
         scratch = self.folder / uuid4().hex
         scratch.mkdir()
         known: dict[str, Any] = {"page": 0, "options": Options(), "pages": {}, "plan": None} | parts
@@ -48,10 +48,10 @@ class Mill:
         )
         return work.run(job)
 
-    def validate(self, path: Path, options: Options | None = None) -> Outcome:
+    def validate(self, path: Path, options: Options | None = None) -> StageResult:
         return self.run(Validate({}), path, Stage.VALIDATE, options=options or Options())
 
-    def recognise(self, path: Path, plan: Plan, page: int, options: Options) -> Outcome:
+    def recognise(self, path: Path, plan: Plan, page: int, options: Options) -> StageResult:
         parts = {"page": page, "plan": plan.as_json(), "options": options}
         return self.run(self.recogniser, path, Stage.RECOGNISE, **parts)
 
@@ -69,8 +69,8 @@ class Mill:
 
     def assemble(self, read: "Read") -> Mapping[ArtifactKind, Made]:
         parts = {"plan": read.plan.as_json(), "pages": read.files, "options": read.options}
-        outcome = self.run(Assemble({}), read.path, Stage.ASSEMBLE, **parts)
-        return {made.kind: made for made in outcome.made}
+        result = self.run(Assemble({}), read.path, Stage.ASSEMBLE, **parts)
+        return {made.kind: made for made in result.made}
 
     def thumbnails(self, path: Path) -> list[Made]:
         plan = self.validate(path).facts["plan"]

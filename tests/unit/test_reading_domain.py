@@ -9,7 +9,7 @@ import pytest
 
 from docmill.adapters import pdf_text, sniff
 from docmill.adapters.pdf_text import Piece
-from docmill.domain import rendering
+from docmill.domain import rendering, writing
 from docmill.domain.alto import alto, alto_document
 from docmill.domain.document import Options
 from docmill.domain.plan import Source
@@ -116,7 +116,7 @@ def test_words_keep_to_the_page() -> None:
 
 
 def test_characters_that_no_database_takes_are_dropped() -> None:
-    assert pdf_text.cleaned("a\x00b\ue000c\N{REPLACEMENT CHARACTER}d") == "abcd"
+    assert writing.cleaned("a\x00b\ue000c\N{REPLACEMENT CHARACTER}d") == "abcd"
 
 
 # ── renderings ───────────────────────────────────────────────────────────────────────────────────

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from docmill.adapters.pdf import Contents, Picture
@@ -51,6 +53,22 @@ def test_a_text_layer_is_taken_where_it_says_what_the_page_shows(
     text: str, contents: Contents, source: Source, reason: str
 ) -> None:
     assert layer.judge(text_layer(text), contents, A4) == layer.Verdict(source, reason)
+
+
+@pytest.mark.parametrize(
+    ("contents", "source", "reason"),
+    [
+        (replace(page(texts=0), annotations=1), Source.TEXT, layer.TEXT_LAYER),
+        (page(texts=0, paths=800), Source.MIXED, layer.THIN_TEXT_LAYER),
+        (page(FULL_SCAN, texts=0), Source.MIXED, layer.TEXT_AND_IMAGE),
+        (page(FULL_SCAN, hidden=1), Source.RECOGNISE, layer.IMAGE_COVERS_PAGE),
+    ],
+)
+def test_a_remark_on_the_page_does_not_stand_for_its_text(
+    contents: Contents, source: Source, reason: str
+) -> None:
+    remark = replace(text_layer(ENGLISH), characters=0)
+    assert layer.judge(remark, contents, A4) == layer.Verdict(source, reason)
 
 
 def test_strips_of_a_scan_cover_the_page_together() -> None:

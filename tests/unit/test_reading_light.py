@@ -7,7 +7,7 @@ import pytest
 from docmill.adapters.image import Pixels
 from docmill.testing.documents import dense_text
 from docmill.testing.pictures import Sheet, printed
-from docmill_ocr import light, prepare
+from docmill_ocr import light, transform
 from docmill_ocr.contrast import Contrast
 
 
@@ -16,7 +16,7 @@ def page() -> Pixels:
 
 
 def evened(pixels: Pixels) -> bool:
-    small = prepare.preview(pixels)
+    small = transform.preview(pixels)
     background = light.paper(small)
     return light.uneven(small, background, Contrast.of(small, background))
 

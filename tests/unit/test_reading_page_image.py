@@ -22,6 +22,7 @@ from tests.stack import tiffs
 DPI = 170  # below what a page is drawn at: a drawn one has other pixels
 FULL_PAGE = b"q 595 0 0 842 0 0 cm /Im1 Do Q\n"
 CLIPPED = b"q 0 0 595 842 re W n " + FULL_PAGE + b"Q\n"  # to the page, as many programs do
+IN_LAYER = b"/OC /Layer BDC " + FULL_PAGE + b"EMC\n"
 LOWER_HALF = b"q 0 0 595 421 re W n " + FULL_PAGE + b"Q\n"
 ROUND = b"q 0 421 m 0 0 l 595 0 l 595 842 l 298 842 0 842 0 421 c W n " + FULL_PAGE + b"Q\n"
 
@@ -157,6 +158,17 @@ def test_a_stencil_is_drawn_in_its_colour(tmp_path: Path, store: Store, ink: byt
     content = pdf(bilevel_page(), stored, how | {"ImageMask": True}, content=ink + FULL_PAGE)
     wanted = np.where(np.asarray(bilevel_page()), 255, 76 if b"rg" in ink else 0)
     assert alike(loaded(tmp_path, content), Image.fromarray(wanted.astype(np.uint8)))
+
+
+def test_a_scan_in_a_layer_that_is_off_is_not_read(tmp_path: Path) -> None:
+    page = bilevel_page()
+    with pikepdf.open(BytesIO(pdf(page, *fax(page), content=IN_LAYER))) as made:
+        layer = made.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.OCG, Name="A layer"))
+        made.pages[0].Resources.Properties = pikepdf.Dictionary(Layer=layer)
+        made.Root.OCProperties = pikepdf.Dictionary(OCGs=[layer], D=pikepdf.Dictionary(OFF=[layer]))
+        file = BytesIO()
+        made.save(file)
+    assert np.all(loaded(tmp_path, file.getvalue()) == 255)
 
 
 def test_a_text_that_is_all_in_its_mask_is_seen(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from docmill.testing.degradation import DEGRADATIONS, clean
 from docmill.testing.documents import dense_text
 from docmill.testing.pictures import Sheet, printed
 from docmill.testing.specimen import Part, specimen
-from docmill_ocr import prepare
+from docmill_ocr import transform
 from docmill_ocr.page_image import View
 from docmill_ocr.preparation import Mended, Prepared
 
@@ -106,7 +106,7 @@ def boxed(*boxes: tuple[int, int, int, int], gray: int = 20) -> View:
 
 def test_a_part_has_some_paper_around_it_but_nothing_of_another() -> None:
     boxes = [(100, 100, 300, 140), (100, 160, 300, 200), (400, 100, 690, 200)]
-    first, second, third = prepare.parts(boxed(*boxes), np.array(boxes, np.int32), INK)
+    first, second, third = transform.parts(boxed(*boxes), np.array(boxes, np.int32), INK)
     assert first == (slice(90, 150), slice(90, 310))
     assert second == (slice(150, 210), slice(90, 310))
     assert third == (slice(68, 232), slice(368, 722))
@@ -114,23 +114,23 @@ def test_a_part_has_some_paper_around_it_but_nothing_of_another() -> None:
 
 def test_parts_that_reach_into_each_other_are_none() -> None:
     boxes = [(100, 100, 300, 140), (200, 139, 300, 200)]
-    assert not prepare.parts(boxed(*boxes), np.array(boxes, np.int32), INK)
+    assert not transform.parts(boxed(*boxes), np.array(boxes, np.int32), INK)
 
 
 @pytest.mark.parametrize("gray", [20, 200])
 def test_a_page_with_a_mark_beside_its_parts_is_not_cut(gray: int) -> None:
     box = (100, 100, 300, 140)
     page = boxed(box, (500, 500, 502, 502), gray=gray)
-    assert not prepare.parts(page, np.array([box], np.int32), INK)
+    assert not transform.parts(page, np.array([box], np.int32), INK)
     page.pixels[501] = 245  # one row of it is no more than grain
-    assert prepare.parts(page, np.array([box], np.int32), INK)
+    assert transform.parts(page, np.array([box], np.int32), INK)
 
 
 def test_what_is_left_out_of_parts_is_fainter_than_the_print_that_is_faint() -> None:
     box = (100, 100, 300, 140)
     page = boxed(box, (500, 500, 540, 502), gray=215)
-    assert prepare.parts(page, np.array([box], np.int32), INK)
-    assert not prepare.parts(page, np.array([box], np.int32), 20)
+    assert transform.parts(page, np.array([box], np.int32), INK)
+    assert not transform.parts(page, np.array([box], np.int32), 20)
 
 
 def test_only_a_page_of_even_lines_is_read_in_blocks() -> None:
@@ -167,7 +167,7 @@ def test_what_is_shrunk_has_its_blocks_in_the_same_places() -> None:
 @pytest.mark.parametrize("factor", [0.5, 0.6, 0.83])
 def test_what_is_shrunk_stays_where_it_was(factor: float) -> None:
     page = boxed((200, 300, 260, 400))
-    made = prepare.resized(page, factor)
+    made = transform.resized(page, factor)
     dark = 245.0 - made.pixels
     rows, columns = np.indices(dark.shape) + 0.5
     middle = [(dark * places).sum() / dark.sum() for places in (columns, rows)]
@@ -203,7 +203,7 @@ def test_paper_with_grain_is_given_one_level_and_letters_are_left(ink: int, pape
     page = boxed((100, 100, 300, 140), gray=ink)
     page.pixels[page.pixels == 245] = paper
     grainy = with_grain(page, 4)
-    made = prepare.cleaned(grainy).pixels
+    made = transform.cleaned(grainy).pixels
     letters = page.pixels == ink
     assert len(np.unique(made[~letters])) == 1
     assert np.array_equal(made[letters], grainy.pixels[letters])
@@ -211,13 +211,13 @@ def test_paper_with_grain_is_given_one_level_and_letters_are_left(ink: int, pape
 
 def test_print_fainter_than_the_eye_sees_well_is_no_grain() -> None:
     page = boxed((100, 100, 300, 140), gray=228)
-    made = prepare.cleaned(with_grain(page, 4)).pixels
+    made = transform.cleaned(with_grain(page, 4)).pixels
     assert made[100:140, 100:300].max() < made[500, 500] - 10
 
 
 def test_paper_of_one_level_is_left_as_it_is() -> None:
     page = boxed((100, 100, 300, 140))
-    assert prepare.cleaned(page) is page
+    assert transform.cleaned(page) is page
 
 
 @pytest.mark.parametrize("kind", ["blur", "low dpi"])

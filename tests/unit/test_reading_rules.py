@@ -10,7 +10,7 @@ from docmill.testing.documents import dense_text
 from docmill.testing.pictures import Sheet, printed
 from docmill.testing.ruled import Rules, pages
 from docmill.testing.specimen import Part
-from docmill_ocr import prepare, rules
+from docmill_ocr import rules, transform
 from docmill_ocr.contrast import Contrast
 from docmill_ocr.light import paper
 from docmill_ocr.page_image import View
@@ -111,7 +111,7 @@ def test_print_in_the_shade_is_no_rule() -> None:
 
 def test_print_alone_shows_no_upright_rule_and_a_table_does() -> None:
     def shows(pixels: Pixels) -> bool:
-        small = prepare.preview(pixels)
+        small = transform.preview(pixels)
         return rules.shown(Contrast.of(small, paper(small)).darkness)
 
     text = np.asarray(printed([dense_text(3, 1200)], Sheet(dpi=200, points=8)), np.uint8)

@@ -1,5 +1,6 @@
 """A searchable PDF comes of files whose pages are odd, too."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_resources_of_no_sensible_type_lose_no_word(tmp_path: Path, kind: str, o
     document = one_page()
     document.pages[0].obj.Resources[f"/{kind}"] = odd
     assert text(write(tmp_path, document)) == ["found"]
+
+
+def test_words_of_an_earlier_run_stay_what_they_are(tmp_path: Path) -> None:
+    source, target = tmp_path / "source.pdf", tmp_path / "target.pdf"
+    one_page().save(source)
+    for shown, box in (("found", (10, 10, 60, 20)), ("other", (10, 50, 60, 60))):
+        reads = {1: replace(READ, words=(replace(WORD, text=shown, box=box),))}
+        searchable.write(source, [1], reads.__getitem__, target)
+        target.rename(source)
+    assert sorted(text(source)) == ["found", "other"]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)

@@ -1,6 +1,8 @@
 """What a child left behind is removed, and nothing else."""
 
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,47 @@ def test_removing_twice_is_safe(tmp_path: Path) -> None:
         folder.remove(file)
         folder.remove(tree)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_job_that_a_child_closed_is_opened_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    seen: list[int] = []
+    monkeypatch.setattr("shutil.rmtree", lambda path, **_: seen.append(mode(path)))
+    (tmp_path / "job").mkdir(mode=0)
+    folder.remove(tmp_path / "job")
+    assert seen == [0o700]
+
+
+def test_what_a_child_wrote_where_we_may_not_look_is_not_taken_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:  # as for who is not root
+        if not mode(Path(path)):
+            raise PermissionError(path)
+        return scan(path)
+
+    made = folder.ChildFolder(tmp_path / "child", folder.Access(None))
+    (made.fresh_scratch() / "closed").mkdir(mode=0)
+    monkeypatch.setattr("os.scandir", scandir)
+    with pytest.raises(PermissionError):
+        made.scratch_bytes()
+
+
+def test_what_a_child_lists_for_us_but_does_not_show_is_not_taken_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lstat(path: Path) -> os.stat_result:  # of a directory with mode 0400
+        raise PermissionError(path)
+
+    made = folder.ChildFolder(tmp_path / "child", folder.Access(None))
+    (made.fresh_scratch() / "file").touch()
+    monkeypatch.setattr(Path, "lstat", lstat)
+    with pytest.raises(PermissionError):
+        made.scratch_bytes()
 
 
 def test_what_a_child_closed_is_opened_first_but_never_through_a_link(

@@ -16,10 +16,10 @@ from docmill.work.protocol import (
     Closed,
     job_frame,
     job_of,
-    outcome_frame,
-    outcome_of,
+    result_frame,
+    result_of,
 )
-from docmill.work.stage import Job, Made, Outcome
+from docmill.work.stage import Job, Made, StageResult
 
 SCRATCH = Path("/scratch/1")
 JOB = Job(
@@ -117,8 +117,8 @@ def test_a_job_is_read_as_it_was_written() -> None:
 
 def test_an_outcome_is_read_as_it_was_written() -> None:
     made = Made(kind=ArtifactKind.PAGE, page=1, path=SCRATCH / "x", media_type="text/plain")
-    outcome = Outcome(made=(made,), engine="e", facts={"words": 3})
-    assert outcome_of(json.loads(json.dumps(outcome_frame(outcome))), SCRATCH) == outcome
+    result = StageResult(made=(made,), engine="e", facts={"words": 3})
+    assert result_of(json.loads(json.dumps(result_frame(result))), SCRATCH) == result
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_an_outcome_is_read_as_it_was_written() -> None:
 )
 def test_a_childs_outcome_is_not_believed(change: dict[str, Any]) -> None:
     good: dict[str, Any] = {"made": [], "engine": "e", "facts": {}}
-    assert outcome_of(good, SCRATCH).engine == "e"
+    assert result_of(good, SCRATCH).engine == "e"
     with pytest.raises(BadFrame):
-        outcome_of(good | change, SCRATCH)
+        result_of(good | change, SCRATCH)
     with pytest.raises(BadFrame):
-        outcome_of({}, SCRATCH)
+        result_of({}, SCRATCH)

@@ -12,6 +12,7 @@ from docmill.domain.rejection import CorruptFile
 from docmill.domain.task import Outcome
 from docmill.ports import BlobMissing, Blobs, Stored
 from docmill.work.breaker import Breaker, Dependency
+from docmill.work.cache import BlobCache, WrongBytes
 from docmill.work.failure import (
     ChildCrashed,
     DeadlinePassed,
@@ -24,7 +25,6 @@ from docmill.work.failure import (
 )
 from docmill.work.folder import Access, ChildFolder, workshop
 from docmill.work.grip import Grip
-from docmill.work.larder import Larder, WrongBytes
 from docmill.work.turn import Turns
 from tests.stack.claim import CLAIM
 from tests.stack.wait import until
@@ -223,7 +223,7 @@ def test_what_has_no_probe_is_not_waited_for() -> None:
     breaker.wait(fail)
 
 
-# ── larder ──────────────────────────────────────────────────────────────────────────────────────
+# ── cache ──────────────────────────────────────────────────────────────────────────────────────
 @dataclass
 class Shelf:
     """A store in memory that counts."""
@@ -245,64 +245,64 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def larder(tmp_path: Path, shelf: Shelf) -> Larder:
-    return Larder(tmp_path / "larder", cast("Blobs", shelf), Access(None), size=10)
+def cache(tmp_path: Path, shelf: Shelf) -> BlobCache:
+    return BlobCache(tmp_path / "cache", cast("Blobs", shelf), Access(None), size=10)
 
 
-def test_a_blob_is_fetched_once(larder: Larder, shelf: Shelf, tmp_path: Path) -> None:
+def test_a_blob_is_fetched_once(cache: BlobCache, shelf: Shelf, tmp_path: Path) -> None:
     for number in range(3):
-        larder.give("a", b"a", tmp_path / str(number))
+        cache.give("a", b"a", tmp_path / str(number))
         assert (tmp_path / str(number)).read_bytes() == b"aaaa"
     assert shelf.fetched == ["a"]
 
 
-def test_the_least_used_goes_first(larder: Larder, shelf: Shelf, tmp_path: Path) -> None:
+def test_the_least_used_goes_first(cache: BlobCache, shelf: Shelf, tmp_path: Path) -> None:
     for number, key in enumerate("abac"):
-        larder.give(key, None, tmp_path / str(number))
-    assert len(list((tmp_path / "larder").iterdir())) == 2
+        cache.give(key, None, tmp_path / str(number))
+    assert len(list((tmp_path / "cache").iterdir())) == 2
     assert (tmp_path / "1").read_bytes() == b"bbbb"  # what was given stays
-    larder.give("a", None, tmp_path / "again")
+    cache.give("a", None, tmp_path / "again")
     assert shelf.fetched == ["a", "b", "c"]
 
 
 def test_what_was_stored_from_here_is_not_fetched(
-    larder: Larder, shelf: Shelf, tmp_path: Path
+    cache: BlobCache, shelf: Shelf, tmp_path: Path
 ) -> None:
     for number in range(2):  # twice is safe
         (tmp_path / "made").write_bytes(b"aaaa")
-        larder.add("a", tmp_path / "made")
+        cache.add("a", tmp_path / "made")
         assert not (tmp_path / "made").exists()
-        larder.give("a", b"a", tmp_path / str(number))
+        cache.give("a", b"a", tmp_path / str(number))
         assert (tmp_path / str(number)).read_bytes() == b"aaaa"
     assert shelf.fetched == []
-    assert len(list((tmp_path / "larder").iterdir())) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
-def test_other_bytes_are_neither_given_nor_kept(larder: Larder, tmp_path: Path) -> None:
+def test_other_bytes_are_neither_given_nor_kept(cache: BlobCache, tmp_path: Path) -> None:
     with pytest.raises(WrongBytes):
-        larder.give("a", b"z", tmp_path / "given")
+        cache.give("a", b"z", tmp_path / "given")
     with pytest.raises(BlobMissing):
-        larder.give("none", None, tmp_path / "given")
+        cache.give("none", None, tmp_path / "given")
     assert not (tmp_path / "given").exists()
-    assert list((tmp_path / "larder").iterdir()) == []
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_child_of_our_own_user_gets_a_copy(larder: Larder, tmp_path: Path) -> None:
-    larder.give("a", None, tmp_path / "given")
+def test_a_child_of_our_own_user_gets_a_copy(cache: BlobCache, tmp_path: Path) -> None:
+    cache.give("a", None, tmp_path / "given")
     (tmp_path / "given").write_bytes(b"changed by a hostile child")
-    larder.give("a", None, tmp_path / "next")
+    cache.give("a", None, tmp_path / "next")
     assert (tmp_path / "next").read_bytes() == b"aaaa"
 
 
 def test_what_nobody_uses_is_forgotten(shelf: Shelf, tmp_path: Path) -> None:
-    larder = Larder(tmp_path / "larder", cast("Blobs", shelf), Access(None), size=10, age=0.05)
-    larder.give("a", None, tmp_path / "given")
-    larder.forget_old()
-    assert len(list((tmp_path / "larder").iterdir())) == 1
+    cache = BlobCache(tmp_path / "cache", cast("Blobs", shelf), Access(None), size=10, age=0.05)
+    cache.give("a", None, tmp_path / "given")
+    cache.forget_old()
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
     def forgotten() -> bool:
-        larder.forget_old()
-        return not list((tmp_path / "larder").iterdir())
+        cache.forget_old()
+        return not list((tmp_path / "cache").iterdir())
 
     until(forgotten)
 
@@ -317,8 +317,8 @@ def test_waiting_for_another_fetch_can_be_given_up(shelf: Shelf, tmp_path: Path)
         return real(key, path, check)
 
     shelf.fetch = slow  # type: ignore[method-assign]
-    larder = Larder(tmp_path / "larder", cast("Blobs", shelf), Access(None), size=10)
-    thread = threading.Thread(target=larder.give, args=["a", None, tmp_path / "first"])
+    cache = BlobCache(tmp_path / "cache", cast("Blobs", shelf), Access(None), size=10)
+    thread = threading.Thread(target=cache.give, args=["a", None, tmp_path / "first"])
     thread.start()
     fetching.wait()
 
@@ -326,14 +326,14 @@ def test_waiting_for_another_fetch_can_be_given_up(shelf: Shelf, tmp_path: Path)
         raise Stopped(Stop.LOST)
 
     with pytest.raises(Stopped):
-        larder.give("a", None, tmp_path / "second", check)
+        cache.give("a", None, tmp_path / "second", check)
     arrived.set()
     thread.join()
 
 
-def test_threads_wait_for_one_fetch(larder: Larder, shelf: Shelf, tmp_path: Path) -> None:
+def test_threads_wait_for_one_fetch(cache: BlobCache, shelf: Shelf, tmp_path: Path) -> None:
     def give(number: int) -> None:
-        larder.give("a", None, tmp_path / str(number))
+        cache.give("a", None, tmp_path / str(number))
 
     threads = [threading.Thread(target=give, args=[number]) for number in range(8)]
     for thread in threads:

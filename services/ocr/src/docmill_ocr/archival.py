@@ -12,8 +12,8 @@ def prepared(document: Pdf) -> Mapping[str, Any]:
     """Have a PDF of our own making say that it is PDF/A-2b, where it proves to be.
 
     Return the settings to save it with. A document with a picture in CMYK, for example, claims
-    nothing. It is checked before the invisible text comes, whose walk through the validator would
-    cost as much as all else; that this text breaks no rule does not depend on the document.
+    nothing. It is checked before the invisible text comes, for which the check would take as long
+    as all else does; that this text breaks no rule does not depend on the document.
     """
     from pikepdf import pdfa  # noqa: PLC0415  # only here: it brings fonttools and jsonschema
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from docmill.adapters import sniff
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
+from docmill.adapters.pdf_layers import Layers
 from docmill.domain.document import ArtifactKind, Output
 from docmill.domain.plan import GARBAGE_TEXT_LAYER, OCR_LAYER, Plan, Source
 from docmill.domain.rendering import (
@@ -20,10 +22,10 @@ from docmill.domain.rendering import (
     words_document,
 )
 from docmill.domain.words import PageText
-from docmill.work.stage import Job, Made, Outcome
+from docmill.work.stage import Job, Made, StageResult
 from docmill_ocr import mixed, searchable
 
-ENGINE: Final = "docmill assemble 4"  # raised when the same pages would give other bytes
+ENGINE: Final = "docmill assemble 5"  # raised when the same pages would give other bytes
 _OUTDATED: Final = frozenset({OCR_LAYER, GARBAGE_TEXT_LAYER})  # where the page was recognised
 
 
@@ -38,12 +40,12 @@ class Assemble:
     def warm(self) -> None:
         """Need nothing."""
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> StageResult:
         """Make the text and what else was asked for; pages that failed are left out."""
         assert job.plan is not None  # noqa: S101  # the runtime gives it to every stage but validate
         book = Book(job, Plan.from_json(job.plan))
         made = [maker(book) for output, maker in _MAKERS if _wanted(job, output)]
-        return Outcome(made=made, engine=ENGINE, facts={})
+        return StageResult(made=made, engine=ENGINE, facts={})
 
 
 @dataclass
@@ -54,6 +56,10 @@ class Book:
     plan: Plan
     # The last one: with a single page there is no other.
     _open: PageText | None = field(default=None, init=False)
+
+    @cached_property
+    def _layers(self) -> Layers:
+        return Layers(self.job.original)
 
     def has(self, number: int) -> bool:
         """Whether the page was read; it may have failed."""
@@ -72,7 +78,7 @@ class Book:
         page = self.read(number)
         if page.source is not Source.MIXED:
             return page
-        return mixed.added(page, mixed.own_words(self.job.original, number))
+        return mixed.added(page, mixed.own_words(self.job.original, number, self._layers))
 
 
 Maker = Callable[[Book], Made]

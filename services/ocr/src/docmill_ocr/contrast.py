@@ -26,7 +26,7 @@ class Contrast:
     """What is darker than paper, and how much of that is print."""
 
     darkness: Pixels  # by how much each pixel of the preview is darker than its paper
-    print_: int | None  # by how much most of the print is; None where there is next to none
+    usual: int | None  # by how much most of the print is; None where there is next to none
     least: int  # by how much ink is, at least
 
     @classmethod
@@ -36,10 +36,10 @@ class Contrast:
         least = min(_INK[1], max(_INK[0], _GRAINS * measure.reached(counts, 0.5)))
         above = np.where(np.arange(counts.size) > least, counts, 0)
         if above.sum() < _SOME * counts.sum():
-            return cls(darkness=darkness, print_=None, least=_INK[1])
-        print_ = measure.reached(above, _MOST)
-        least = max(least, min(_INK[1], round(_INK_SHARE * print_)))
-        return cls(darkness=darkness, print_=print_, least=least)
+            return cls(darkness=darkness, usual=None, least=_INK[1])
+        usual = measure.reached(above, _MOST)
+        least = max(least, min(_INK[1], round(_INK_SHARE * usual)))
+        return cls(darkness=darkness, usual=usual, least=least)
 
     @property
     def ink(self) -> Pixels:
@@ -53,4 +53,4 @@ class Contrast:
         The engine takes paper in the shade for print where print is not much darker.
         """
         least, most = _UNEVEN
-        return most if self.print_ is None else max(least, min(most, _UNEVEN_SHARE * self.print_))
+        return most if self.usual is None else max(least, min(most, _UNEVEN_SHARE * self.usual))

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from docmill.adapters.pdf import Affine
+from docmill.adapters.pdf import Affine, inverse
 from docmill.domain.rendering import by_level
 from docmill.domain.words import PageText, Word
 from docmill.domain.writing import between, right_to_left
@@ -18,7 +18,6 @@ from docmill_ocr.glyphless import ASCENT, EM, WIDTH, Alphabet
 
 Directions = tuple[tuple[int, int], tuple[int, int]]
 
-FONT: Final = "/DocmillText"
 _SMALLEST: Final = 0.1  # points; a font of size 0 is an error
 _ALIKE: Final = 1.4  # between the heights of a line of small letters and of one with high ones
 _INITIAL: Final = 2.0
@@ -62,8 +61,10 @@ class _Place:
         return cls(run, corner, *(max(side, _SMALLEST) for side in sides))
 
 
-def layer(page: PageText, shown: Affine, size: tuple[float, float], alphabet: Alphabet) -> bytes:
-    """Return the content that writes the page's words unseen.
+def layer(
+    page: PageText, shown: Affine, size: tuple[float, float], alphabet: Alphabet, font: str
+) -> bytes:
+    """Return the content that writes the page's words unseen, in the font of that name.
 
     `shown` takes the PDF page's own space to points as shown, `size` is the page's in points.
     """
@@ -74,7 +75,7 @@ def layer(page: PageText, shown: Affine, size: tuple[float, float], alphabet: Al
     heights = _heights([place.run.word for place in places], [place.height for place in places])
     lines = [f"q {_numbers(*inverse(shown))} cm BT 3 Tr"]
     for place, height in zip(places, heights, strict=True):
-        lines.append(_written(place, height, directions, alphabet))
+        lines.append(f"{font} {_written(place, height, directions, alphabet)}")
     return "\n".join([*lines, "ET Q\n"]).encode("ascii")
 
 
@@ -152,7 +153,7 @@ def _heights(words: Sequence[Word], own: Sequence[float]) -> Iterator[float]:
 
 
 def _written(place: _Place, height: float, directions: Directions, alphabet: Alphabet) -> str:
-    """Write a run as long as its box, its middle on the box's."""
+    """Write a run as long as its box, its middle on the box's; the font's name goes before."""
     (right, down), (up_x, up_y) = directions
     run, above = place.run, (place.height - height) / 2
     indent = len(run.before) * place.length / len(run.word.text)
@@ -163,7 +164,7 @@ def _written(place: _Place, height: float, directions: Directions, alphabet: Alp
     matrix = _numbers(right, down, up_x, up_y, x, y)
     stretch = _numbers(100 * place.length / natural)
     text = alphabet.encoded(f"{run.before}{run.word.text}{run.after}")
-    return f"{FONT} {_numbers(size)} Tf {stretch} Tz {matrix} Tm {text} Tj"
+    return f"{_numbers(size)} Tf {stretch} Tz {matrix} Tm {text} Tj"
 
 
 def visual(text: str) -> str:
@@ -174,20 +175,6 @@ def visual(text: str) -> str:
     if not right_to_left(text):
         return text
     return _TO_THE_RIGHT.sub(lambda run: run[0][::-1], text[::-1])
-
-
-def inverse(affine: Affine) -> Affine:
-    """Return the affine map that undoes the given one."""
-    a, b, c, d, e, f = affine
-    det = a * d - b * c
-    return (
-        d / det,
-        -b / det,
-        -c / det,
-        a / det,
-        (c * f - d * e) / det,
-        (b * e - a * f) / det,
-    )
 
 
 def _numbers(*values: float) -> str:

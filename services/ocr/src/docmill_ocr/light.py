@@ -44,9 +44,9 @@ def uneven(small: Pixels, background: Pixels, contrast: Contrast) -> bool:
     spread = _spread(_coarse(background))
     if spread < contrast.uneven:
         return False
-    if contrast.print_ is None or _falls_off(_coarse(background), contrast.uneven):
+    if contrast.usual is None or _falls_off(_coarse(background), contrast.uneven):
         return True
-    return spread > _LOST * contrast.print_ and _shades_print(small, contrast)
+    return spread > _LOST * contrast.usual and _shades_print(small, contrast)
 
 
 def _spread(levels: Pixels) -> float:

@@ -9,20 +9,21 @@ import numpy as np
 
 from docmill.adapters import pdf, pdf_text
 from docmill.adapters.image import Pixels
+from docmill.adapters.pdf_layers import Layers
 from docmill.domain.rendering import by_level
 from docmill.domain.words import PageText, Word, mean_confidence
+from docmill.domain.writing import Box
 from docmill_ocr.page_image import View
 
 _SURE: Final = 60.0  # mean confidence of a block; what engines see in photographs has 20 to 50
 
-Box = tuple[float, float, float, float]
 Block = Sequence[Word]
 
 
-def own_words(path: Path, number: int) -> tuple[Word, ...]:
+def own_words(path: Path, number: int, layers: Layers) -> tuple[Word, ...]:
     """Return the words of a PDF page's text layer."""
     with pdf.opened(path) as document, pdf.page(document, number) as sheet:
-        return pdf_text.read(document, sheet).words
+        return pdf_text.read(document, sheet, layers).words
 
 
 def without(view: View, words: Sequence[Word]) -> View:

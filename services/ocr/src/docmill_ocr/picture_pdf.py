@@ -26,13 +26,13 @@ _KEPT: Final = {  # what img2pdf embeds without decoding it
     "PNG": frozenset({"1", "L", "P", "RGB"}),
 }
 _REFUSED: Final = (
+    *image.DAMAGE,
     img2pdf.ImageOpenError,
     img2pdf.JpegColorspaceError,
     img2pdf.AlphaChannelError,
     img2pdf.ExifOrientationError,
     img2pdf.UnsupportedColorspaceError,
     NotImplementedError,
-    ValueError,
 )
 
 SetAside = tuple[int, str, bytes]  # the picture's number and name, and a PDF without it
@@ -111,13 +111,13 @@ def _stored(picture: ImageFile.ImageFile, path: Path) -> bytes | None:
     """Return what img2pdf embeds without decoding it."""
     if isinstance(picture, TiffImageFile):
         return tiff_frame.stored(picture, path)
-    if picture.mode not in _KEPT.get(picture.format or "", ()) or _clear(picture):
+    if picture.mode not in _KEPT.get(picture.format or "", ()) or _needs_decoding(picture):
         return None
     content = path.read_bytes()
     return _explicit(content) if picture.format == "PNG" else content
 
 
-def _clear(picture: ImageFile.ImageFile) -> bool:
+def _needs_decoding(picture: ImageFile.ImageFile) -> bool:
     turned = picture.format == "PNG" and "exif" in picture.info
     return "transparency" in picture.info or turned
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from docmill.adapters.image import Pixels
 from docmill.domain.words import Step
-from docmill_ocr import layout, light, measure, prepare, rules
+from docmill_ocr import layout, light, measure, rules, transform
 from docmill_ocr.contrast import Contrast
 from docmill_ocr.page_image import View
-from docmill_ocr.prepare import Part
+from docmill_ocr.transform import Part
 
 _SMALL: Final = 9.0  # pixels of a letter's height; smaller ones are enlarged
 _READABLE: Final = 16.0  # what they are enlarged to
@@ -37,9 +37,12 @@ class Prepared:
         """Return the page after a step, the same page where the step did nothing."""
         return self if view is self.view else replace(self, view=view, steps=(*self.steps, step))
 
-    def in_blocks(self, boxes: layout.Boxes, ink: int) -> Self:
-        """Have the engine read what is in some boxes and nowhere else, if no ink is."""
-        blocks = prepare.parts(self.view, boxes, ink) if len(boxes) else ()
+    def in_blocks(self, boxes: layout.Boxes, least: int) -> Self:
+        """Have the engine read only what is in the boxes, provided that no ink is outside them.
+
+        Ink is darker than the paper by at least so many gray levels.
+        """
+        blocks = transform.parts(self.view, boxes, least) if len(boxes) else ()
         return replace(self, blocks=blocks, steps=(*self.steps, Step.BLOCKS)) if blocks else self
 
     def as_any_page(self) -> Self:
@@ -50,10 +53,10 @@ class Prepared:
     def filtered(self, where: Part) -> Self:
         flaws = measure.Flaws.of(self.view.pixels[where])
         if flaws.grainy:
-            return self.after(Step.SMOOTHED, prepare.smoothed(self.view))
+            return self.after(Step.SMOOTHED, transform.smoothed(self.view))
         if flaws.speckled:
-            return self.after(Step.DESPECKLED, prepare.despeckled(self.view))
-        return self.after(Step.SHARPENED, prepare.sharpened(self.view)) if flaws.blurred else self
+            return self.after(Step.DESPECKLED, transform.despeckled(self.view))
+        return self.after(Step.SHARPENED, transform.sharpened(self.view)) if flaws.blurred else self
 
     def unruled(self, height: float, least: int) -> Self:
         return self.after(Step.UNRULED, rules.without(self.view, height, least))
@@ -72,19 +75,19 @@ class Prepared:
         return self._resized(Step.ENLARGED, factor)
 
     def _resized(self, step: Step, factor: float) -> Self:
-        page = self.after(step, prepare.resized(self.view, factor))
-        return replace(page, blocks=tuple(prepare.scaled(part, factor) for part in self.blocks))
+        page = self.after(step, transform.resized(self.view, factor))
+        return replace(page, blocks=tuple(transform.scaled(part, factor) for part in self.blocks))
 
     def cleaned(self) -> Self:
         """Take faint grain away; what surrounds letters that were sharpened or enlarged is none."""
         if not _LETTERS_CHANGED.isdisjoint(self.steps):
             return self
-        return self.after(Step.CLEANED, prepare.cleaned(self.view))
+        return self.after(Step.CLEANED, transform.cleaned(self.view))
 
     def leveled(self, skew: float) -> Self:
         if not skew:
             return self
-        return replace(self.after(Step.LEVELED, prepare.leveled(self.view, skew)), skew=skew)
+        return replace(self.after(Step.LEVELED, transform.leveled(self.view, skew)), skew=skew)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +108,7 @@ class Mended:
 
         A sound page is left as it is.
         """
-        small = prepare.preview(view.pixels)
+        small = transform.preview(view.pixels)
         if flat(small):
             return None
         background = light.paper(small)
@@ -117,7 +120,7 @@ class Mended:
         where = measure.busiest(view.pixels, marks)
         page = page.filtered(where)
         letters = measure.letter_heights(page.view.pixels[where])
-        skew = prepare.skew(marks)
+        skew = measure.skew(marks)
         return cls(
             raw=view,
             page=page,

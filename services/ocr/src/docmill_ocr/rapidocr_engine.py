@@ -12,8 +12,8 @@ from typing import Any, Final
 import cv2
 
 from docmill.adapters.image import Pixels
-from docmill.adapters.pdf_text import cleaned
 from docmill.domain.words import Word
+from docmill.domain.writing import Box, cleaned
 from docmill_ocr import tessdata
 from docmill_ocr.engine import SMALLEST
 
@@ -38,8 +38,6 @@ _BETWEEN_BLOCKS: Final = 1.0
 _LONG: Final = 8  # heights; the lines of columns of text are longer, those of a table's are not
 _SUREST: Final = 99.9  # 100 is for a file's own words
 _WORD: Final = re.compile(r"\S+")
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 
 from docmill.domain.words import Doubt, Look, Step, Strategy, Word, mean_confidence
-from docmill_ocr import light, prepare, script
+from docmill_ocr import light, measure, script, transform
 from docmill_ocr.contrast import Contrast
 from docmill_ocr.engine import Engine, Recogniser
 from docmill_ocr.page_image import View
 from docmill_ocr.preparation import LARGEST_ENLARGED, Mended, Prepared
-from docmill_ocr.prepare import Part
+from docmill_ocr.transform import Part
 
 _GOOD: Final = 75.0  # mean confidence of a page that needs no second look
 _SOME_INK: Final = 0.002  # share of the page; dust is less
@@ -148,7 +148,7 @@ class Reader:
         untouched = partial(self._untouched, view)
         for remedy in (self._upright, self._searched, untouched, self._large, self._elsewhere):
             best = max(tried, key=_worth)
-            if not _doubt(best):
+            if not best.doubt:
                 break
             tried += remedy(best)
         best = max(tried, key=_worth)
@@ -158,10 +158,10 @@ class Reader:
     def _upright(self, tried: Reading) -> Iterator[Reading]:
         turn = self.engine.upright(tried.view.pixels)
         if turn:
-            page = tried.page.after(Step.TURNED, prepare.turned(tried.view, turn))
-            small = prepare.preview(page.view.pixels)
+            page = tried.page.after(Step.TURNED, transform.turned(tried.view, turn))
+            small = transform.preview(page.view.pixels)
             marks = Contrast.of(small, light.paper(small)).ink
-            again = self._look_again(page.leveled(prepare.skew(marks)))
+            again = self._look_again(page.leveled(measure.skew(marks)))
             rotation = (tried.rotation + turn) % 360
             yield replace(again, rotation=rotation, strategy=Strategy.TURNED)
 
@@ -180,7 +180,7 @@ class Reader:
     def _large(self, tried: Reading) -> Iterator[Reading]:
         small = tried.height < _SMALL_LETTERS and Step.SHRUNK not in tried.page.steps
         if small and tried.view.pixels.size <= LARGEST_ENLARGED:
-            page = tried.page.after(Step.ENLARGED, prepare.resized(tried.view, 2.0))
+            page = tried.page.after(Step.ENLARGED, transform.resized(tried.view, 2.0))
             again = self._look_again(page)
             yield replace(again, rotation=tried.rotation, strategy=Strategy.ENLARGED)
 
@@ -226,7 +226,7 @@ def better(one: Reading, other: Reading) -> Reading:
     return replace(best, looks=tuple(looks))
 
 
-def _doubt(reading: Reading, ink: float = 1.0) -> Doubt | None:
+def _doubt(reading: Reading, ink: float) -> Doubt | None:
     """Return what speaks against a reading of a page with so much ink."""
     if reading.page.blocks and any(_leader(word.text) for word in reading.words):
         return Doubt.LEADERS

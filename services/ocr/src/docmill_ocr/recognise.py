@@ -5,19 +5,20 @@ from dataclasses import replace
 from typing import Final
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
+from docmill.adapters.pdf_layers import Layers
 from docmill.domain.document import ANY_LANGUAGE, DEFAULT_LANGUAGE, ArtifactKind
 from docmill.domain.plan import Plan, Source
 from docmill.domain.rejection import CorruptFile, PageUnreadable
 from docmill.domain.rendering import JSON_TYPE, page_json
 from docmill.domain.words import PageText
-from docmill.work.stage import Job, Made, Outcome
+from docmill.work.stage import Job, Made, StageResult
 from docmill_ocr import mixed, page_image
 from docmill_ocr.auto import AutoReader
 from docmill_ocr.engines import chosen, second
 from docmill_ocr.page_image import PageImage, View
 from docmill_ocr.reading import Reader, Reading, on_page
 
-READING: Final = "docmill recognise 4"  # raised when the same page would give other words
+READING: Final = "docmill recognise 5"  # raised when the same page would give other words
 
 
 class Recognise:
@@ -41,13 +42,14 @@ class Recognise:
         if DEFAULT_LANGUAGE in self.languages:
             self._engine.warm([DEFAULT_LANGUAGE])
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> StageResult:
         """Raise PageUnreadable for a page that cannot be decoded, UnknownLanguage."""
         assert job.plan is not None  # noqa: S101  # the runtime gives it to every stage but validate
         plan = Plan.from_json(job.plan)
         source = plan.page(job.page).source
         image = _loaded(job, plan.media_type)
-        own = mixed.own_words(job.original, job.page) if source is Source.MIXED else ()
+        layers = Layers(job.original)
+        own = mixed.own_words(job.original, job.page, layers) if source is Source.MIXED else ()
         view = mixed.without(image.view, own) if own else image.view
         reading = self._read(view, job.options.languages)
         page = _page_text(job.page, image, reading)
@@ -57,7 +59,7 @@ class Recognise:
         path.write_bytes(page_json(page))
         made = Made(kind=ArtifactKind.PAGE, page=job.page, path=path, media_type=JSON_TYPE)
         engine = f"{self.engine} {'+'.join(job.options.languages)}"
-        return Outcome(made=[made], engine=engine, facts=_facts(reading))
+        return StageResult(made=[made], engine=engine, facts=_facts(reading))
 
     def _read(self, view: View, languages: Sequence[str]) -> Reading:
         if ANY_LANGUAGE not in languages:

@@ -1,6 +1,7 @@
 """The scan that is all of a PDF page, taken as it is stored where that is what the page shows."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import pypdfium2 as pdfium
 from pikepdf import Pdf
 from pypdfium2 import raw
 
-from docmill.adapters import pdf
+from docmill.adapters import pdf, pdf_layers
 from docmill.adapters.image import Pixels
 
 _SLACK: Final = 1.5  # points by which a scan may miss the page's edge
@@ -23,7 +24,12 @@ def stored(sheet: pdfium.PdfPage, path: Path, number: int) -> Pixels | None:
     item = _only_image(sheet)
     if item is None or not (_upright(item) and _fills(sheet, item)):
         return None
-    if _blended(item) or _clipped(item) or not _opaque(path, number, item.get_px_size()):
+    if (
+        _blended(item)
+        or _clipped(item)
+        or _in_layer(item)
+        or not _opaque(path, number, item.get_px_size())
+    ):
         return None
     return _decoded(item, sheet.get_rotation())
 
@@ -31,7 +37,7 @@ def stored(sheet: pdfium.PdfPage, path: Path, number: int) -> Pixels | None:
 def _only_image(sheet: pdfium.PdfPage) -> Any | None:
     if raw.FPDFPage_GetAnnotCount(sheet.raw):
         return None
-    items = list(sheet.get_objects(max_depth=pdf.DEPTH))
+    items = list(islice(sheet.get_objects(max_depth=pdf.DEPTH), 2))
     alone = len(items) == 1 and items[0].type == raw.FPDF_PAGEOBJ_IMAGE
     return items[0] if alone else None
 
@@ -57,6 +63,11 @@ def _blended(item: Any) -> bool:
 def _clipped(item: Any) -> bool:
     """Whether a clip hides some of it; pdfium 8149 forgets a rectangle around all of it."""
     return bool(raw.FPDFClipPath_CountPaths(raw.FPDFPageObj_GetClipPath(item.raw)) > 0)
+
+
+def _in_layer(item: Any) -> bool:
+    """Whether it is in a layer, which may be off."""
+    return any(True for _ in pdf_layers.of(item))
 
 
 def _opaque(path: Path, number: int, size: tuple[int, int]) -> bool:

@@ -4,7 +4,9 @@ import shutil
 import zlib
 from collections.abc import Callable, Container, Iterable, Sequence
 from copy import copy
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 import pikepdf
 from pikepdf import Dictionary, Name, Page, Pdf, Stream
@@ -13,6 +15,8 @@ from docmill.adapters import pdf
 from docmill.domain.words import PageText
 from docmill_ocr import archival, glyphless, layered, unseen
 from docmill_ocr.glyphless import Alphabet
+
+_FONT: Final = "/DocmillText"
 
 ReadPage = Callable[[int], PageText]
 
@@ -59,24 +63,41 @@ def _add_layers(
             words = read(number)
             if not words.words:
                 continue
-            with pdf.page(drawn, number) as sheet:
-                content = layered.layer(words, pdf.shown(sheet), sheet.get_size(), alphabet)
-            page = document.pages[number - 1]
+            page = _page(document, number)
             if number in outdated:
                 unseen.take_out(document, page)
-            _prepend(document, page, content, font)
+            name = _lent(page, font)
+            with pdf.page(drawn, number) as sheet:
+                content = layered.layer(words, pdf.shown(sheet), sheet.get_size(), alphabet, name)
+            _prepend(document, page, content)
 
 
 def _texts(numbers: Iterable[int], read: ReadPage) -> Iterable[str]:
     return (word.text for number in numbers for word in read(number).words)
 
 
-def _prepend(document: Pdf, page: Page, content: bytes, font: pikepdf.Object) -> None:
+def _page(document: Pdf, number: int) -> Page:
+    """Return a page whose resources are its own; raise PdfError where qpdf finds none."""
+    try:
+        page = document.pages[number - 1]
+        # They may be shared with pages that want nothing of ours, or inherited.
+        page.obj.Resources = copy(page.resources)
+    except (IndexError, TypeError) as error:
+        raise pikepdf.PdfError(f"page {number}: {error}") from error
+    return page
+
+
+def _lent(page: Page, font: pikepdf.Object) -> str:
+    """Give the page our font; return its name, which no other font has: not that of another run."""
+    fonts = unseen.named(page.resources, Name.Font)
+    names = (f"{_FONT}{number}" for number in count(1))
+    name = next(each for each in names if each not in fonts)
+    page.resources.Font = Dictionary({**fonts, name: font})
+    return name
+
+
+def _prepend(document: Pdf, page: Page, content: bytes) -> None:
     """Put the text before the page's own content, whose graphics state may be left in any way."""
     # Packed at once: a thousand pages wait in memory until the document is saved.
     packed = Stream(document, zlib.compress(content), Filter=Name.FlateDecode)
-    # Resources may be shared with pages that want nothing of ours, or inherited.
-    resources = copy(page.resources)
-    resources.Font = Dictionary({**unseen.named(resources, Name.Font), layered.FONT: font})
-    page.obj.Resources = resources
     page.contents_add(packed, prepend=True)

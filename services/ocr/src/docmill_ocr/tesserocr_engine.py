@@ -8,9 +8,8 @@ from typing import Any, Final
 import tesserocr
 
 from docmill.adapters.image import Pixels
-from docmill.adapters.pdf_text import cleaned
 from docmill.domain.words import Word
-from docmill.domain.writing import has_leftward
+from docmill.domain.writing import cleaned, has_leftward
 from docmill_ocr import tessdata, tsv
 from docmill_ocr.engine import SMALLEST, SURE
 

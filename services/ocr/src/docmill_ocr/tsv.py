@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from docmill.adapters.pdf_text import cleaned
 from docmill.domain.words import Word
+from docmill.domain.writing import cleaned
 
 _COLUMNS: Final = 12
 _WORD_LEVEL: Final = "5"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import pypdfium2 as pdfium
 from PIL import Image, features
 
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
@@ -10,10 +11,11 @@ from docmill.domain.document import ArtifactKind
 from docmill.domain.plan import Plan, PlannedPage
 from docmill.domain.rejection import CorruptFile, PageUnreadable, TooManyPixels
 from docmill.domain.task import Stage
-from docmill.work.stage import Job, Made, Outcome, StageWork
+from docmill.work.stage import Job, Made, StageResult, StageWork
 from docmill_thumbnailer import draw
 
 WEBP: Final = "image/webp"
+DRAWING: Final = "docmill thumbnail 1"  # raised when the same page would give another picture
 # Largest first: each is drawn from the one before it.
 SIDES: Final = {
     ArtifactKind.THUMBNAIL_LARGE: 1024,
@@ -31,13 +33,13 @@ class Thumbnail:
 
     @property
     def engine(self) -> str:
-        return f"pillow {features.version('pil')}"
+        return f"{DRAWING}, pillow {features.version('pil')}, pdfium {pdfium.PDFIUM_INFO.build}"
 
     def warm(self) -> None:
         """Load Pillow's codecs."""
         Image.init()
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> StageResult:
         """Raise PageUnreadable when not one page can be drawn."""
         assert job.plan is not None  # noqa: S101  # the runtime gives it to every stage but validate
         plan = Plan.from_json(job.plan)
@@ -50,7 +52,7 @@ class Thumbnail:
                 failures.append(f"page {page.number}: {exc}")
         if not made:
             raise PageUnreadable("; ".join(failures[:3]))
-        return Outcome(made=made, engine=self.engine, facts={"failed": len(failures)})
+        return StageResult(made=made, engine=self.engine, facts={"failed": len(failures)})
 
 
 def _drawn(job: Job, media_type: str, page: PlannedPage, *, first: bool) -> Iterator[Made]:

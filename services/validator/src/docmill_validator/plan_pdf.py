@@ -9,14 +9,16 @@ import pypdfium2 as pdfium
 
 from docmill.adapters import pdf, pdf_text, sniff
 from docmill.adapters.image import DEFAULT_MAX_PIXELS
-from docmill.domain.document import Ocr, Options
+from docmill.adapters.pdf_layers import Layers
+from docmill.adapters.pdf_text import Layer
+from docmill.domain.document import Options
 from docmill.domain.plan import Plan, PlannedPage, Source
 from docmill.domain.rejection import CorruptFile, PageUnreadable
 from docmill.domain.words import PageText
 from docmill_validator.asked import asked_pages
 from docmill_validator.layer import Verdict, as_asked, believed, judge
 
-ENGINE: Final = f"pdfium {pdfium.PDFIUM_INFO.build}"
+PDFIUM: Final = f"pdfium {pdfium.PDFIUM_INFO.build}"
 DAMAGED_PAGE: Final = "damaged_page"
 
 
@@ -32,9 +34,11 @@ def plan_pdf(
     path: Path, options: Options, limits: Mapping[str, int]
 ) -> tuple[Plan, list[PageText]]:
     """Return the plan and the text of the pages that need no recognition; raise a Rejection."""
+    budget = limits.get("max_pixels", DEFAULT_MAX_PIXELS)
     with pdf.opened(path) as document:
         total = len(document)
-        read = list(_read(document, asked_pages(total, options, limits), options, limits))
+        numbers = asked_pages(total, options, limits)
+        read = list(_read(document, numbers, options, budget, Layers(path)))
     if all(page.planned.reason == DAMAGED_PAGE for page in read):
         raise CorruptFile("no page of it can be loaded")
     plan = Plan(media_type=sniff.PDF, total_pages=total, pages=tuple(page.planned for page in read))
@@ -45,26 +49,24 @@ def _read(
     document: pdfium.PdfDocument,
     numbers: Sequence[int],
     options: Options,
-    limits: Mapping[str, int],
+    budget: int,
+    layers: Layers,
 ) -> Iterator[ReadPage]:
-    budget = limits.get("max_pixels", DEFAULT_MAX_PIXELS)
     for number in numbers:
         try:
             with pdf.page(document, number) as sheet:
-                yield _page(document, sheet, number, options.ocr(number), budget)
+                found = pdf.contents(sheet)
+                pdf.check_pictures(found, budget)
+                layer = pdf_text.read(document, sheet, layers)
+                verdict = as_asked(judge(layer, found, sheet.get_size()), options.ocr(number))
+                yield _page(layer, verdict, number, sheet.get_size())
         except PageUnreadable:
             verdict = Verdict(Source.RECOGNISE, DAMAGED_PAGE)  # where that page alone fails
             yield ReadPage(_planned(number, verdict, (0.0, 0.0)), None)
 
 
-def _page(
-    document: pdfium.PdfDocument, sheet: pdfium.PdfPage, number: int, ocr: Ocr, budget: int
-) -> ReadPage:
-    found = pdf.contents(sheet)
-    pdf.check_pictures(found, budget)
-    layer = pdf_text.read(document, sheet)
-    verdict = as_asked(judge(layer, found, sheet.get_size()), ocr)
-    planned = _planned(number, verdict, sheet.get_size())
+def _page(layer: Layer, verdict: Verdict, number: int, size: tuple[float, float]) -> ReadPage:
+    planned = _planned(number, verdict, size)
     if planned.source is not Source.TEXT:
         return ReadPage(planned, None)
     text = PageText(
@@ -74,7 +76,7 @@ def _page(
         unit=planned.unit,
         source=Source.TEXT,
         words=tuple(believed(layer, verdict)),
-        engine=ENGINE,
+        engine=PDFIUM,
     )
     return ReadPage(planned, text)
 

@@ -9,9 +9,12 @@ from docmill.domain.plan import Plan
 from docmill.domain.rendering import JSON_TYPE, page_json
 from docmill.domain.task import Stage
 from docmill.domain.words import PageText
-from docmill.work.stage import Job, Made, Outcome, StageWork
+from docmill.work.stage import Job, Made, StageResult, StageWork
 from docmill_validator.plan_image import plan_image
-from docmill_validator.plan_pdf import ENGINE, plan_pdf
+from docmill_validator.plan_pdf import PDFIUM, plan_pdf
+
+# The number is raised when the same file would give another plan or other words of its own.
+ENGINE: Final = f"docmill validate 1, {PDFIUM}"
 
 
 class Validate:
@@ -25,10 +28,10 @@ class Validate:
     def warm(self) -> None:
         """Need nothing: the imports were the slow part."""
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> StageResult:
         plan, pages = _planned(job)
         made = [_kept(job, page) for page in pages]
-        return Outcome(made=made, engine=ENGINE, facts={"plan": plan.as_json()})
+        return StageResult(made=made, engine=ENGINE, facts={"plan": plan.as_json()})
 
 
 def _planned(job: Job) -> tuple[Plan, list[PageText]]:

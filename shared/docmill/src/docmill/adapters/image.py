@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps
+from PIL import TiffImagePlugin as Tiff
 from PIL.JpegImagePlugin import JpegImageFile
 
 from docmill.adapters import room, sniff
@@ -21,6 +22,7 @@ from docmill.domain.rejection import CorruptFile, TooManyPixels
 Pixels = npt.NDArray[np.uint8]
 
 DEFAULT_MAX_PIXELS: Final = 600_000_000
+_HUGE: Final = 64_000_000  # pixels that are not decoded only to find damage
 _FORMATS: Final[Mapping[str, str]] = {
     sniff.PNG: "PNG",
     sniff.JPEG: "JPEG",
@@ -29,6 +31,7 @@ _FORMATS: Final[Mapping[str, str]] = {
     sniff.BMP: "BMP",
 }
 _ORIENTATION: Final = 0x0112
+_WHITE_IS_ZERO: Final = 0
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 REDUCIBLE: Final = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 _SANE_DPI: Final = range(50, 2401)  # cameras write 1 or 72000 as readily as the truth
@@ -131,16 +134,20 @@ def frame(image: ImageFile.ImageFile, number: int, max_pixels: int) -> Frame:
 def _orientation(image: Image.Image) -> int:
     if image.format == "PNG" and "exif" not in image.info:
         return 1  # asking further would decode the whole picture to see what follows it
-    return int(image.getexif().get(_ORIENTATION, 1))
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except DAMAGE:
+        return 1  # what is said about the pixels is damaged, not they
 
 
 def _dpi(info: Mapping[Any, Any]) -> tuple[float, float] | None:
     across, down = (round(float(value), 1) for value in info.get("dpi", (0, 0)))
-    sane = round(across) in _SANE_DPI and round(down) in _SANE_DPI
+    # A TIFF's n/0 is no number.
+    sane = all(math.isfinite(each) and round(each) in _SANE_DPI for each in (across, down))
     return (across, down) if sane else None
 
 
-def verify(image: ImageFile.ImageFile, max_decoded: int = 64_000_000) -> None:
+def verify(image: ImageFile.ImageFile) -> None:
     """Find truncation and damage as cheaply as the format allows.
 
     PNG: the checksums of its chunks. JPEG: decoded at an eighth. Others: decoded unless they are
@@ -151,14 +158,14 @@ def verify(image: ImageFile.ImageFile, max_decoded: int = 64_000_000) -> None:
         return
     check_room(image)
     image.draft("L", (image.width // 8, image.height // 8))
-    if image.width * image.height <= max_decoded:
+    if image.width * image.height <= _HUGE:
         image.load()
 
 
 def upright_image(image: Image.Image) -> Image.Image:
     """Return the picture turned as its file asks; itself, not a copy, when nothing is asked."""
     image.load()  # which turns a TIFF by itself, and drops its orientation
-    return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+    return ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
 
 
 def flattened(image: Image.Image) -> Image.Image:
@@ -167,16 +174,22 @@ def flattened(image: Image.Image) -> Image.Image:
     if upright.mode in {"1", "L", "RGB"} and "transparency" not in upright.info:
         return upright
     if upright.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bits(np.asarray(upright)))
+        return Image.fromarray(_eight_bits(np.asarray(upright), getattr(image, "tag_v2", {})))
     if not upright.has_transparency_data:
         return upright.convert("RGB")
     paper = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(paper, upright.convert("RGBA")).convert("RGB")
 
 
-def _eight_bits(deep: npt.NDArray[Any]) -> Pixels:
-    top = 65535 if np.issubdtype(deep.dtype, np.integer) else max(1.0, float(deep.max()))
-    return np.asarray(np.clip(deep * (255.0 / top), 0, 255), dtype=np.uint8)
+def _eight_bits(deep: npt.NDArray[Any], tags: Mapping[int, Any]) -> Pixels:
+    """Return deep grays as 256; what the tags of a TIFF say of them Pillow 13.0 leaves to us."""
+    if np.issubdtype(deep.dtype, np.integer):
+        bits = 12 if tags.get(Tiff.BITSPERSAMPLE) == (12,) else 16
+        deep = deep >> (bits - 8)
+    else:
+        deep = deep * (255 / max(1.0, float(deep.max())))
+    gray: Pixels = np.clip(deep, 0, 255).astype(np.uint8)
+    return ~gray if tags.get(Tiff.PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO else gray
 
 
 def gray(image: Image.Image, most: int) -> Pixels:

@@ -16,14 +16,14 @@ from pypdfium2 import raw
 from docmill.adapters import image, room
 from docmill.adapters.image import Pixels
 from docmill.domain.rejection import CorruptFile, EncryptedPdf, PageUnreadable, TooManyPixels
+from docmill.domain.writing import Box
 
 POINTS_PER_INCH: Final = 72
-DEPTH: Final = 6  # of nested forms looked into; pages made by programs stay below four
+DEPTH: Final = 41  # levels looked into: the page, and forms in forms as far as pdfium draws them
 _FULL_PAGE: Final = 0.85
-_DEEP: Final = 3  # bytes of a pixel as pdfium decodes it
-_DEEPEST: Final = 16  # … while it decodes a JPEG 2000; no other takes more
+_PIXEL: Final = 3  # bytes of a pixel as pdfium decodes it
+_JPX_PIXEL: Final = 16  # … while it decodes a JPEG 2000; no other takes more
 _UNPACKED: Final = 2**30  # bytes after which pdfium 8149 stops inflating, and draws black
-_DRAWN: Final = frozenset({raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING})
 Affine = tuple[float, float, float, float, float, float]
 
 
@@ -68,7 +68,7 @@ class Picture:
 
     width: int
     height: int
-    box: tuple[float, float, float, float]
+    box: Box
 
     @property
     def dpi(self) -> float:
@@ -125,30 +125,52 @@ def _device(sheet: pdfium.PdfPage, x: float, y: float) -> tuple[float, float]:
     return column.value / fine, row.value / fine
 
 
-def mapped(affine: Affine, box: tuple[float, ...]) -> tuple[float, float, float, float]:
-    """Map a box (two opposite corners) and return it as left, top, right, bottom."""
+def mapped(affine: Affine, box: Box) -> Box:
+    """Map a box (two opposite corners) and return it as left, top, right, bottom.
+
+    The map is one that `shown` gives, which turns by quarters only.
+    """
     a, b, c, d, e, f = affine
-    xs = [a * x + c * y + e for x in box[::2] for y in box[1::2]]
-    ys = [b * x + d * y + f for x in box[::2] for y in box[1::2]]
-    return min(xs), min(ys), max(xs), max(ys)
+    left, bottom, right, top = box
+    x, y = a * left + c * bottom + e, b * left + d * bottom + f
+    opposite_x, opposite_y = a * right + c * top + e, b * right + d * top + f
+    return min(x, opposite_x), min(y, opposite_y), max(x, opposite_x), max(y, opposite_y)
+
+
+def inverse(affine: Affine) -> Affine:
+    """Return the affine map that undoes the given one."""
+    a, b, c, d, e, f = affine
+    det = a * d - b * c
+    return (
+        d / det,
+        -b / det,
+        -c / det,
+        a / det,
+        (c * f - d * e) / det,
+        (b * e - a * f) / det,
+    )
 
 
 def contents(sheet: pdfium.PdfPage) -> Contents:
     """Look at the page's objects; nothing is decoded."""
     affine = shown(sheet)
-    items = list(sheet.get_objects(max_depth=DEPTH))
-    pictures = {
-        place: _picture(item, affine)
-        for place, item in enumerate(items)
-        if item.type == raw.FPDF_PAGEOBJ_IMAGE
-    }
-    lid = max((at for at, each in pictures.items() if each.covers(sheet.get_size())), default=0)
-    texts = [place for place, item in enumerate(items) if item.type == raw.FPDF_PAGEOBJ_TEXT]
+    pictures: list[Picture] = []
+    texts = hidden = paths = 0
+    for item in sheet.get_objects(max_depth=DEPTH):  # a map has a million
+        match item.type:
+            case raw.FPDF_PAGEOBJ_IMAGE:
+                pictures.append(_picture(item, affine))
+                hidden = texts if pictures[-1].covers(sheet.get_size()) else hidden
+            case raw.FPDF_PAGEOBJ_TEXT:
+                texts += 1
+                hidden += _invisible(item)
+            case raw.FPDF_PAGEOBJ_PATH | raw.FPDF_PAGEOBJ_SHADING:
+                paths += 1
     return Contents(
-        pictures=tuple(pictures.values()),
-        texts=len(texts),
-        hidden=sum(place < lid or _invisible(items[place]) for place in texts),
-        paths=sum(item.type in _DRAWN for item in items),
+        pictures=tuple(pictures),
+        texts=texts,
+        hidden=hidden,
+        paths=paths,
         annotations=raw.FPDFPage_GetAnnotCount(sheet.raw),
     )
 
@@ -185,15 +207,15 @@ def rendered(
 
 
 def _check_drawable(sheet: pdfium.PdfPage, found: Contents, scale: float) -> None:
-    """Have room for all pictures at once: pdfium may keep each until the page is drawn."""
-    shown = [picture for picture in found.pictures if picture.shows(sheet.get_size())]
-    # One at a time is first made as narrow as it is drawn, then as low; one that is turned, as the
+    """Raise MemoryError unless all pictures can be held, which pdfium may do until it has drawn."""
+    on_page = [picture for picture in found.pictures if picture.shows(sheet.get_size())]
+    # pdfium scales one picture at a time, first across, then down; a turned one is as wide as the
     # page is high.
     widest = math.ceil(max(sheet.get_size()) * scale)
-    highest = max((picture.height for picture in shown), default=0)
-    pixels = [picture.width * picture.height for picture in shown]
-    most = _DEEPEST * sum(pixels) + _DEEP * widest * highest
-    if _DEEP * max(pixels, default=0) > _UNPACKED or not room.has(most):
+    highest = max((picture.height for picture in on_page), default=0)
+    pixels = [picture.width * picture.height for picture in on_page]
+    most = _JPX_PIXEL * sum(pixels) + _PIXEL * widest * highest
+    if _PIXEL * max(pixels, default=0) > _UNPACKED or not room.has(most):
         room.ask(_taken(sheet, found, widest), "drawing a page with its pictures")
 
 
@@ -217,14 +239,14 @@ def _bits(item: Any) -> int:
     if _packed(item) != "JPXDecode":  # pdfium would decode all of it to tell
         with suppress(pdfium.PdfiumError):
             return int(item.get_metadata().bits_per_pixel)
-    return 8 * _DEEP
+    return 8 * _PIXEL
 
 
 def _decoded(item: Any, picture: Picture, bits: int) -> int:
     pixels = picture.width * picture.height
     match _packed(item):
         case "JPXDecode":
-            return _DEEPEST * pixels
+            return _JPX_PIXEL * pixels
         case "DCTDecode":
             return pixels * bits // 8 + image.passes_of(item.get_data(decode_simple=True))
         case "FlateDecode" if pixels * bits // 8 > _UNPACKED:

@@ -1,4 +1,4 @@
-"""How scripts are written: which way words run, and where no space stands between them."""
+"""How scripts are written: which way words run, where no space stands, what is no character."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ _FIRST_LEFTWARD: Final = "\u0590"  # no script before it runs left
 _WIDE: Final = frozenset({"W", "F"})
 _HANGUL: Final = "HANGUL"  # as wide as its neighbours, but with spaces between words
 _SPACE: Final = 0.9  # characters; tesseract (5.5) leaves up to 0.65 between two that stand together
+_BAD_CATEGORIES: Final = frozenset({"Cc", "Co", "Cn", "Cs"})
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 OWN: Final = 100.0  # confidence of a word that a file brought itself; engines are never so sure
 
 Box = tuple[float, float, float, float]
@@ -31,6 +33,16 @@ class Placed(Protocol):
     @property
     def confidence(self) -> float:
         """0 to 100, or OWN."""
+
+
+def is_unmapped(letter: str) -> bool:
+    """Whether a character stands for nothing: private, control, unassigned, replacement."""
+    return letter == _REPLACEMENT or unicodedata.category(letter) in _BAD_CATEGORIES
+
+
+def cleaned(text: str) -> str:
+    """Drop what stands for nothing, such as NUL, which no database takes."""
+    return "".join(letter for letter in text if not is_unmapped(letter))
 
 
 def right_to_left(text: str) -> bool:

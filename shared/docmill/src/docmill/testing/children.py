@@ -20,12 +20,12 @@ from docmill.domain.task import Stage
 from docmill.ports import go_on
 from docmill.work import prctl
 from docmill.work.folder import Access, ChildFolder, workshop
-from docmill.work.process import ChildPlan, ChildProcess
+from docmill.work.process import ChildProcess, ChildSpec
 from docmill.work.spawner import Spawner
-from docmill.work.stage import Job, Outcome
+from docmill.work.stage import Job, StageResult
 
 NOBODY: Final = 65534
-PLAN: Final = ChildPlan(
+SPEC: Final = ChildSpec(
     stages="docmill.testing.hostile",
     uid=NOBODY,
     memory=512 * 2**20,
@@ -44,10 +44,10 @@ class Keeper:
         self._children: list[ChildProcess] = []
 
     def child(self, **changes: object) -> ChildProcess:
-        """Start a child; `changes` are fields of its plan."""
-        plan = replace(PLAN, **changes)  # type: ignore[arg-type]  # the caller names its fields
+        """Start a child; `changes` are fields of its spec."""
+        spec = replace(SPEC, **changes)  # type: ignore[arg-type]  # the caller names its fields
         folder = ChildFolder(self.root / f"child-{len(self._children)}", self.access)
-        child = ChildProcess(self.spawner, plan, folder)
+        child = ChildProcess(self.spawner, spec, folder)
         self._children.append(child)
         return child
 
@@ -69,7 +69,7 @@ class Keeper:
             limits={},
         )
 
-    def run(self, child: ChildProcess, name: str, *, seconds: float = 20) -> Outcome:
+    def run(self, child: ChildProcess, name: str, *, seconds: float = 20) -> StageResult:
         """Have the child do it."""
         child.ready()
         job = self.job(child, name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from docmill.domain.document import ArtifactKind
 from docmill.domain.rejection import CorruptFile, PageUnreadable
 from docmill.domain.task import Stage
-from docmill.work.stage import Job, Made, Outcome
+from docmill.work.stage import Job, Made, StageResult
 
 _MEGABYTE = 2**20
 _kept: list[bytes | bytearray] = []
@@ -33,7 +33,7 @@ class Hostile:
         if fault := self._settings.get("DOCMILL_WARM_FAULT"):
             raise RuntimeError(fault)
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> StageResult:
         name, _, argument = job.name.partition(" ")
         behaviour: Callable[[Job, str], str] = getattr(self, name)
         return _outcome(job, behaviour(job, argument))
@@ -188,12 +188,12 @@ def _open(descriptor: int) -> bool:
     return True
 
 
-def _outcome(job: Job, said: str) -> Outcome:
+def _outcome(job: Job, said: str) -> StageResult:
     path = job.scratch / "out"
     path.write_text(said)
     kind = ArtifactKind.TEXT if job.stage is Stage.ASSEMBLE else ArtifactKind.PAGE
     made = Made(kind=kind, page=job.page, path=path, media_type="text/plain")
-    return Outcome(made=(made,), engine=Hostile.engine, facts={"said": said})
+    return StageResult(made=(made,), engine=Hostile.engine, facts={"said": said})
 
 
 STAGES = dict.fromkeys(Stage, Hostile)

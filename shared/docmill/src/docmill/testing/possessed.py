@@ -10,7 +10,7 @@ from typing import Any
 
 from docmill.domain.task import Stage
 from docmill.testing.hostile import Hostile
-from docmill.work.stage import Job, Outcome, StageWork
+from docmill.work.stage import Job, StageResult, StageWork
 
 
 class Possessed:
@@ -25,7 +25,7 @@ class Possessed:
     def warm(self) -> None:
         self._good.warm()
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> StageResult:
         name, _, argument = job.name.partition(" ")
         behaviour = getattr(self._cabinet, name, None)
         if behaviour is not None and job.stage is Stage.RECOGNISE:

@@ -9,14 +9,13 @@ import tempfile
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any, Final, NoReturn
 
 from docmill.domain.errors import Permanent
 from docmill.domain.task import Stage
 from docmill.ops.middleware import Unforeseen, attempted
 from docmill.work import heap, prctl, sandbox
-from docmill.work.protocol import Channel, Closed, Frame, job_of, outcome_frame
+from docmill.work.protocol import Channel, Closed, Frame, job_of, result_frame
 from docmill.work.sandbox import Confinement
 from docmill.work.stage import StageWork
 
@@ -129,9 +128,7 @@ def _do_next(works: Works, channel: Channel) -> None:
 
 def _done(works: Works, frame: Frame) -> dict[str, Any]:
     job = job_of(frame)
-    outcome = works[job.stage].run(job)
-    peak = max(getrusage(RUSAGE_SELF).ru_maxrss, getrusage(RUSAGE_CHILDREN).ru_maxrss) * 1024
-    return {**outcome_frame(outcome), "peak": peak}
+    return result_frame(works[job.stage].run(job))
 
 
 def _told(error: Exception) -> dict[str, Any]:

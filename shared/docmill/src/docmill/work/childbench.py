@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from docmill.domain.document import Artifact
@@ -22,6 +23,7 @@ from docmill.ops.metrics import ChildEnd, Step
 from docmill.ops.middleware import Unforeseen, attempted
 from docmill.ports import BlobMissing, Blobs, Ledger, Product
 from docmill.work.adopt import Adopted, adopt
+from docmill.work.cache import BlobCache
 from docmill.work.failure import (
     ChildCrashed,
     DiskFull,
@@ -32,14 +34,13 @@ from docmill.work.failure import (
 )
 from docmill.work.folder import Access, ChildFolder
 from docmill.work.grip import Grip
-from docmill.work.larder import Larder
-from docmill.work.process import ChildPlan, ChildProcess, Hello
+from docmill.work.process import ChildProcess, ChildSpec, Hello
 from docmill.work.spawner import Spawner
-from docmill.work.stage import Job, Observe, Outcome, observe_nothing
+from docmill.work.stage import Job, Observe, StageResult, observe_nothing
 
 log = logger(__name__)
 
-_LOOK = 0.1  # seconds between looks whether a transfer is still worth it
+_LOOK: Final = 0.1  # seconds between looks whether a transfer is still worth it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +51,9 @@ class Shop:
     root: Path
     access: Access
     spawner: Spawner
-    plan: ChildPlan
+    spec: ChildSpec
     alone_memory: int  # bytes, for a task that runs alone
-    larder: Larder
+    cache: BlobCache
     blobs: Blobs
     ledger: Ledger
     hands: Executor  # for several transfers at once
@@ -141,17 +142,17 @@ class ChildBench:
             with _timed(claim, Step.FETCH), _own_disk():
                 job = self._job(claim, child.folder, self._bounded(grip, "fetching"), pages)
             grip.check()
-            outcome = self._ran(grip, claim, child, job)
+            result = self._ran(grip, claim, child, job)
             with _timed(claim, Step.STORE), _own_disk():
-                product = self._stored(claim, outcome, self._bounded(grip, "storing"))
+                product = self._stored(claim, result, self._bounded(grip, "storing"))
         except ChildCrashed:
             child.fit, child.crashed = False, True
             raise
-        self._shop.observe(claim.stage, outcome.facts)
+        self._shop.observe(claim.stage, result.facts)
         return product
 
-    def _ran(self, grip: Grip, claim: Claim, child: ChildProcess, job: Job) -> Outcome:
-        within = self._deadline(grip.claim)
+    def _ran(self, grip: Grip, claim: Claim, child: ChildProcess, job: Job) -> StageResult:
+        within = self._deadline(grip.claim)  # the page's, which counts while it is assembled, too
         try:
             with _timed(claim, Step.RUN):
                 return child.run(job, within=within, check=grip.check)
@@ -173,10 +174,10 @@ class ChildBench:
 
     def _started(self, memory: int | None = None) -> ChildProcess:
         shop = self._shop
-        plan = shop.plan if memory is None else replace(shop.plan, memory=memory)
+        spec = shop.spec if memory is None else replace(shop.spec, memory=memory)
         folder = ChildFolder(shop.root / f"child-{next(shop.numbers)}", shop.access)
         metrics.CHILDREN_STARTED.labels(shop.pool).inc()
-        return ChildProcess(shop.spawner, plan, folder)
+        return ChildProcess(shop.spawner, spec, folder)
 
     def _tidied(self, child: ChildProcess, claim: Claim) -> None:
         """Whatever goes wrong now must not cost the task what it has made."""
@@ -240,7 +241,7 @@ class ChildBench:
         if claim.key is None:
             raise MissingOriginal
         try:
-            self._shop.larder.give(claim.key, claim.sha256, to, check)
+            self._shop.cache.give(claim.key, claim.sha256, to, check)
         except BlobMissing as error:
             raise MissingOriginal from error
 
@@ -257,24 +258,24 @@ class ChildBench:
         paths = {each.page: inputs / f"page-{each.page}" for each in artifacts}
 
         def give(artifact: Artifact) -> None:
-            self._shop.larder.give(artifact.key, artifact.sha256, paths[artifact.page], check)
+            self._shop.cache.give(artifact.key, artifact.sha256, paths[artifact.page], check)
 
         list(self._shop.hands.map(give, artifacts))
         return paths
 
-    def _stored(self, claim: Claim, outcome: Outcome, check: Callable[[], None]) -> Product:
+    def _stored(self, claim: Claim, result: StageResult, check: Callable[[], None]) -> Product:
         # By the token, for a put that is given up may look for its file during another claim.
         kept = self._shop.root / f"kept-{claim.token}"
         kept.mkdir(mode=0o700)
         try:
             adopted = [
-                adopt(made, kept / str(number), most=self._shop.plan.file_size)
-                for number, made in enumerate(outcome.made)
+                adopt(made, kept / str(number), most=self._shop.spec.file_size)
+                for number, made in enumerate(result.made)
             ]
             artifacts = self._put(claim, adopted, check)
         finally:
             shutil.rmtree(kept, ignore_errors=True)
-        return Product(artifacts=artifacts, engine=outcome.engine, facts=outcome.facts)
+        return Product(artifacts=artifacts, engine=result.engine, facts=result.facts)
 
     def _put(
         self, claim: Claim, adopted: Sequence[Adopted], check: Callable[[], None]
@@ -313,7 +314,7 @@ class ChildBench:
         self._shop.blobs.put_file(artifact.key, adopted.path, media_type=made.media_type)
         metrics.ARTIFACT_BYTES.labels(made.kind).inc(adopted.size)
         if claim.stage is Stage.RECOGNISE:  # of this worker `assemble` will want the page
-            self._shop.larder.add(artifact.key, adopted.path)
+            self._shop.cache.add(artifact.key, adopted.path)
         return artifact
 
 

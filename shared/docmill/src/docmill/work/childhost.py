@@ -19,12 +19,12 @@ from docmill.ops.health import Probe
 from docmill.ops.middleware import attempted
 from docmill.ports import Blobs, go_on
 from docmill.work.breaker import Dependency
+from docmill.work.cache import BlobCache
 from docmill.work.childbench import ChildBench, Shop
 from docmill.work.failure import DiskFull
 from docmill.work.folder import Access, workshop
 from docmill.work.host import Frame, Identity, Needs, open_frame, run
-from docmill.work.larder import Larder
-from docmill.work.process import ChildPlan, Hello
+from docmill.work.process import ChildSpec, Hello
 from docmill.work.settings import ChildSettings
 from docmill.work.spawner import Spawner
 from docmill.work.stage import Observe, observe_nothing
@@ -70,7 +70,7 @@ def _needs(shop: Shop) -> Needs:
             DiskFull: Dependency("disk", lambda: _write(shop.root)),
         },
         ready=[Probe(name="s3", ask=shop.blobs.ping, critical=False)],
-        chore=shop.larder.forget_old,
+        chore=shop.cache.forget_old,
     )
 
 
@@ -94,10 +94,10 @@ def _shop(trade: Trade, settings: ChildSettings, frame: Frame, blobs: Blobs) -> 
             root=root,
             access=access,
             spawner=spawner,
-            plan=_plan(trade, settings),
+            spec=_spec(trade, settings),
             alone_memory=settings.alone_memory,
-            larder=Larder(
-                root / "larder",
+            cache=BlobCache(
+                root / "cache",
                 blobs,
                 access,
                 size=settings.cache_size,
@@ -128,8 +128,8 @@ def _disk(folder: Path, state: str) -> float:
     return float(getattr(shutil.disk_usage(folder), state))
 
 
-def _plan(trade: Trade, settings: ChildSettings) -> ChildPlan:
-    return ChildPlan(
+def _spec(trade: Trade, settings: ChildSettings) -> ChildSpec:
+    return ChildSpec(
         stages=trade.stages,
         settings=trade.settings,
         uid=settings.child_uid,

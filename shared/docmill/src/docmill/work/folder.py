@@ -54,7 +54,7 @@ class ChildFolder:
         access.writable(self.scratch)
 
     def fresh_inputs(self) -> Path:
-        """Make a directory for what one job is given; what comes too late for it finds none."""
+        """Make a directory for what one job is given; a transfer that was given up finds none."""
         inputs = self._fresh(self.inputs)
         self._access.readable(inputs)
         return inputs
@@ -80,7 +80,10 @@ class ChildFolder:
         return folder
 
     def scratch_bytes(self) -> int:
-        """Return how much the child has written, roughly while it is writing."""
+        """Return how much the child has written, roughly while it is writing.
+
+        Raise PermissionError where it closed a directory to us.
+        """
         return sum(_allocated(Path(folder) / name) for folder, name in _files(self.scratch))
 
 
@@ -109,7 +112,8 @@ def remove(path: Path) -> None:
         path.unlink()
         return
     # A child of our own user may have closed its directories to us; nothing is closed to root.
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and path.exists():
+        path.chmod(0o700)
         for folder, _, _ in os.walk(path):
             _open_inside(Path(folder))
     shutil.rmtree(path, ignore_errors=True)
@@ -136,13 +140,19 @@ def _remove_abandoned(root: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
-    for place, _, names in os.walk(folder):
+    for place, _, names in os.walk(folder, onerror=_not_closed):
         for name in names:
             yield place, name
+
+
+def _not_closed(error: OSError) -> None:
+    """Pass over what went away meanwhile."""
+    if isinstance(error, PermissionError):
+        raise error
 
 
 def _allocated(path: Path) -> int:
     try:
         return path.lstat().st_blocks * 512
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):  # it went away meanwhile
         return 0

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from resource import struct_rusage
 from typing import IO, Final
 
 import psutil
@@ -27,9 +28,9 @@ from docmill.work.failure import (
     StageFailed,
 )
 from docmill.work.folder import ChildFolder
-from docmill.work.protocol import BadFrame, Channel, Closed, Frame, job_frame, outcome_of
+from docmill.work.protocol import BadFrame, Channel, Closed, Frame, job_frame, result_of
 from docmill.work.spawner import Spawner, signal_name
-from docmill.work.stage import Job, Outcome
+from docmill.work.stage import Job, StageResult
 
 log = logger(__name__)
 
@@ -41,7 +42,7 @@ _TAIL: Final = 4096  # bytes of stderr that are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChildPlan:
+class ChildSpec:
     """How a pool's children are made and what they may take. Sizes are in bytes."""
 
     stages: str  # the module that names them
@@ -83,14 +84,14 @@ class ChildProcess:
     `fit` is False from the first doubt on: it must not get another job.
     """
 
-    def __init__(self, spawner: Spawner, plan: ChildPlan, folder: ChildFolder) -> None:
+    def __init__(self, spawner: Spawner, spec: ChildSpec, folder: ChildFolder) -> None:
         self.folder = folder
         self.fit = True
         self.crashed = False
         self.jobs = 0
         self.peak = 0  # bytes it was last seen with at most, in its present or last job
         self._grace = 0.0  # an idle child has nothing to put in order
-        self._plan = plan
+        self._spec = spec
         self._hello: Hello | None = None
         self._started = time.monotonic()
         self._process: subprocess.Popen[bytes] = spawner.start(folder.path)
@@ -101,7 +102,7 @@ class ChildProcess:
         self._watched = psutil.Process(self._process.pid)
         self._base = 0  # bytes resident once warm
         with suppress(Closed):  # it died at once: `ready` says why
-            self._channel.send(plan.setup(folder))
+            self._channel.send(spec.setup(folder))
 
     @property
     def pid(self) -> int:
@@ -129,7 +130,7 @@ class ChildProcess:
         """Seconds since it was started."""
         return time.monotonic() - self._started
 
-    def run(self, job: Job, *, within: timedelta, check: Callable[[], None]) -> Outcome:
+    def run(self, job: Job, *, within: timedelta, check: Callable[[], None]) -> StageResult:
         """Do the job in the child; `check` is called often and raises to have it stopped.
 
         Raise Hopeless, StageFailed, ChildCrashed (and its kinds) or DeadlinePassed. Unless it was
@@ -147,11 +148,12 @@ class ChildProcess:
                 within=seconds,
             )
             frame = self._reply(until, check)
-            outcome = None if "done" not in frame else outcome_of(frame["done"], job.scratch)
-        if outcome is None:
+            result = None if "done" not in frame else result_of(frame["done"], job.scratch)
+        if result is None:
+            self.fit = "permanent" in frame or "transient" in frame
             raise self._refusal(frame)
         self.fit = True
-        return outcome
+        return result
 
     def end(self) -> None:
         """Kill it with all that it started, reap them and remove its folder. Twice is safe."""
@@ -166,7 +168,7 @@ class ChildProcess:
         self.folder.remove()
 
     def _greeted(self, check: Callable[[], None]) -> Hello:
-        until = self._started + self._plan.start_within.total_seconds()
+        until = self._started + self._spec.start_within.total_seconds()
         try:
             while (frame := self._channel.receive(within=_POLL)) is None:
                 check()
@@ -210,26 +212,27 @@ class ChildProcess:
     def _check_memory(self) -> None:
         resident = self._resident()
         self.peak = max(self.peak, resident)
-        if resident > self._base + self._plan.memory:
+        if resident > self._base + self._spec.memory:
             raise OutOfMemory(f"{resident >> 20} MB resident")
 
     def _check_scratch(self) -> None:
-        written = self.folder.scratch_bytes()
-        if written > self._plan.scratch_size:
+        try:
+            written = self.folder.scratch_bytes()
+        except PermissionError as error:
+            raise OutOfScratch("a directory is closed to who counts") from error
+        if written > self._spec.scratch_size:
             raise OutOfScratch(f"{written >> 20} MB written")
 
     def _resident(self) -> int:
         family = [self._watched]
-        if self._plan.may_exec:
+        if self._spec.may_exec:
             family += _descendants(self._watched)
         return sum(_resident(process) for process in family)
 
     def _refusal(self, frame: Frame) -> Hopeless | StageFailed | ChildCrashed:
         if "permanent" in frame:
-            self.fit = True
             return Hopeless(str(frame["permanent"])[:64], str(frame.get("detail")))
         if "transient" in frame:
-            self.fit = True
             log.warning("stage_failed", trace=frame.get("trace"))
             return StageFailed(str(frame["transient"]))
         if "memory" in frame:
@@ -260,7 +263,7 @@ class ChildProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def _reaped_within(self, seconds: float) -> "Usage | None":
+    def _reaped_within(self, seconds: float) -> struct_rusage | None:
         """Wait for its death and note it; return what it used, None when it lives on."""
         until = time.monotonic() + seconds
         pause = 0.0005
@@ -268,7 +271,7 @@ class ChildProcess:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
-                return Usage(usage.ru_maxrss)
+                return usage
             if time.monotonic() >= until:
                 return None
             time.sleep(pause)
@@ -279,13 +282,6 @@ class ChildProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             _pipe(pipe).close()
         self._stderr.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a dead child had used."""
-
-    ru_maxrss: int  # KiB, as the kernel counts
 
 
 class _Tail:

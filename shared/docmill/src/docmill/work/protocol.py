@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from docmill.domain.document import ArtifactKind, Options
 from docmill.domain.task import Stage
-from docmill.work.stage import Job, Made, Outcome
+from docmill.work.stage import Job, Made, StageResult
 
 MOST: Final = 16 * 2**20  # bytes of a frame; a plan of 100 pages is some 20 kB
 _LENGTH: Final = struct.Struct("!I")
@@ -139,22 +139,22 @@ def job_of(frame: Frame) -> Job:
     )
 
 
-def outcome_frame(outcome: Outcome) -> dict[str, Any]:
+def result_frame(result: StageResult) -> dict[str, Any]:
     """Write what a stage returned as a frame; files by their name in the scratch directory."""
-    made = [[each.kind.value, each.page, each.path.name, each.media_type] for each in outcome.made]
-    return {"made": made, "engine": outcome.engine, "facts": dict(outcome.facts)}
+    made = [[each.kind.value, each.page, each.path.name, each.media_type] for each in result.made]
+    return {"made": made, "engine": result.engine, "facts": dict(result.facts)}
 
 
-def outcome_of(frame: Frame, scratch: Path) -> Outcome:
-    """Read what `outcome_frame` wrote; raise BadFrame, for the child is not to be trusted."""
+def result_of(frame: Frame, scratch: Path) -> StageResult:
+    """Read what `result_frame` wrote; raise BadFrame, for the child is not to be trusted."""
     try:
         made = tuple(_made(entry, scratch) for entry in frame["made"])
         engine, facts = frame["engine"], frame["facts"]
     except (KeyError, TypeError, ValueError) as error:
-        raise BadFrame("no outcome") from error
+        raise BadFrame("no result") from error
     if not isinstance(engine, str) or not isinstance(facts, dict):
-        raise BadFrame("no outcome")
-    return Outcome(made=made, engine=engine, facts=facts)
+        raise BadFrame("no result")
+    return StageResult(made=made, engine=engine, facts=facts)
 
 
 def _made(entry: Any, scratch: Path) -> Made:

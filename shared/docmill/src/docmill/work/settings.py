@@ -88,7 +88,7 @@ class ChildSettings(WorkerSettings, StoreSettings):
         description="Where the worker makes its private directory of files in work.",
     )
     cache_mb: int = Field(
-        1024, ge=1, description="Originals kept on disk so that a document is fetched once."
+        1024, ge=1, description="Originals and pages kept on disk, so that none is fetched twice."
     )
     cache_seconds: Seconds = Field(
         timedelta(minutes=5),

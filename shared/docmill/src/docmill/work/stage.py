@@ -1,7 +1,7 @@
 """What a stage is: the contract between the runtime and the work.
 
 A stage runs in a warm, sandboxed child process. It sees files and a job, never a store, a database
-or a queue. A service names its stages in a module `stages` with `STAGES: Mapping[Stage, type]`.
+or a queue. A service names its stages in a module `stages`, as `STAGES`: the StageWork by Stage.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,11 +44,12 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StageResult:
     """What a stage returns.
 
-    `facts` by stage: validate: `{"plan": Plan.as_json()}`; recognise: `{"confidence", "words"}` and
-    what else is worth recording of the page; assemble and thumbnail: `{}`.
+    `facts` by stage: validate: `plan`, as Plan.as_json; recognise: `confidence` (0 to 100, None
+    without words), `words` (how many), `strategy` and `engine`, and for people `rotation` and
+    `skew` (degrees) and `script`; thumbnail: `failed` (pages not drawn); assemble: none.
     """
 
     made: Sequence[Made]
@@ -74,13 +75,13 @@ class StageWork(Protocol):
     def engine(self) -> str:
         """What makes the results, with its version: another one would give other bytes.
 
-        An outcome's `engine` begins with it; what the engine was asked for may follow.
+        A result's `engine` begins with it; what the engine was asked for may follow.
         """
 
     def warm(self) -> None:
         """Load what is slow to load; called once, before the sandbox closes."""
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> StageResult:
         """Do the job and write its files under `job.scratch`.
 
         The same job makes the same bytes, however often it runs. Raise a Permanent (Rejection for

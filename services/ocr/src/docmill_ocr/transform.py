@@ -14,14 +14,6 @@ from docmill_ocr.layout import Boxes
 from docmill_ocr.page_image import Matrix, View
 
 _PREVIEW: Final = 700  # pixels of the longer side that light, ink and skew are judged on
-_MOST_SKEW: Final = 12.0  # degrees
-_LEAST_SKEW: Final = 0.8  # degrees; below it turning costs more than it gains
-_LEAST_SIDE: Final = 60  # preview pixels
-_STRIP: Final = 4  # preview pixels side by side that a line falls by less than one over
-_RULE: Final = np.ones((1, 101), np.uint8)  # preview pixels; no line of print hangs together so far
-_SURE: Final = 1.25  # how much sharper the lines must become
-_CLEAR: Final = 4  # how much sharper they are when level than ...
-_ELSEWHERE: Final = (-11.0, -8.0, -5.0, -2.0, 2.0, 5.0, 8.0, 11.0)  # ... turned by any of these
 _FAR: Final = 60  # gray levels between a speck and what is around it
 _FAINT: Final = 40  # gray levels below the paper; the faintest mark that is not left out
 _GRAIN: Final = 10  # gray levels from the paper's; a scanner's noise is less, print is more
@@ -46,48 +38,7 @@ def _halved(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-# ── skew ─────────────────────────────────────────────────────────────────────────────────────────
-def skew(marks: Pixels) -> float:
-    """Return the degrees by which the lines of ink fall to the right, 0 where level enough."""
-    if min(marks.shape) < _LEAST_SIDE or not marks.any():
-        return 0.0
-    strips = _strips(_ruleless(marks))
-    level = _sharpness(strips, 0.0)
-    if level > _CLEAR * max(_sharpness(strips, degrees) for degrees in _ELSEWHERE):
-        return 0.0
-    coarse = max(np.arange(-_MOST_SKEW, _MOST_SKEW + 1, 1.0), key=lambda d: _sharpness(strips, d))
-    if abs(coarse) < _LEAST_SKEW and _sharpness(strips, coarse) <= level:
-        return 0.0
-    fine = np.arange(coarse - 0.8, coarse + 0.9, 0.2)
-    best = float(max(fine, key=lambda d: _sharpness(strips, d)))
-    sure = _sharpness(strips, best) > _SURE * level
-    return best if sure and abs(best) >= _LEAST_SKEW else 0.0
-
-
-def _ruleless(marks: Pixels) -> Pixels:
-    """Take level lines away: a streak of the scanner over askew print does not make it level."""
-    middles = cv2.erode(marks, _RULE)
-    return marks - np.asarray(cv2.dilate(middles, _RULE), np.uint8) if middles.any() else marks
-
-
-def _strips(marks: Pixels) -> Pixels:
-    """Return the ink of each row in strips, for a quarter of the pixels costs a quarter."""
-    height, width = marks.shape
-    even = marks[:, : width // _STRIP * _STRIP] * np.uint8(4 * _STRIP)
-    size = width // _STRIP, height
-    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _sharpness(strips: Pixels, degrees: float) -> float:
-    """How much the rows differ from their neighbours once sheared level by so many degrees."""
-    height, width = strips.shape
-    slope = np.tan(np.radians(degrees)) * _STRIP
-    shear = np.array([[1, 0, 0], [-slope, 1, slope * width / 2]], dtype=np.float64)
-    moved = cv2.warpAffine(strips, shear, (width, height), flags=cv2.INTER_NEAREST)
-    rows = cv2.reduce(moved, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
-    return float(np.square(np.diff(rows)).sum())
-
-
+# ── turns, noise, size ───────────────────────────────────────────────────────────────────────────
 def leveled(view: View, degrees: float) -> View:
     """Turn the page so that lines falling by so many degrees are level; nothing is cut off."""
     height, width = view.pixels.shape
@@ -112,7 +63,6 @@ def _levels(view: View) -> measure.Levels:
     return measure.levels(view.pixels[:: max(1, view.pixels.shape[0] // 64)])
 
 
-# ── turns, noise, size ───────────────────────────────────────────────────────────────────────────
 def turned(view: View, degrees: int) -> View:
     """Turn by 90, 180 or 270 degrees clockwise."""
     height, width = view.pixels.shape
@@ -182,18 +132,18 @@ def _shrunk(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────
-def parts(view: View, boxes: Boxes, ink: int) -> tuple[Part, ...]:
+def parts(view: View, boxes: Boxes, least: int) -> tuple[Part, ...]:
     """Return where boxes lie, with some paper around each but nothing of another.
 
-    None where one reaches into another, or where something else is on the page that is darker than
-    the paper by as many gray levels as ink is, or faint beside black print.
+    Nothing where one reaches into another, or where something else is on the page that is darker
+    than the paper by the `least` gray levels of ink, or faint beside black print.
     """
     apart = _apart(boxes)
     if np.any(apart < 0):
         return ()
     margins = np.minimum(apart.min(axis=1) // 2, _MARGIN)
     found = tuple(map(_part, boxes.tolist(), margins.tolist()))
-    marks = (view.pixels < _paper_level(view) - min(ink, _FAINT)).view(np.uint8)
+    marks = (view.pixels < _paper_level(view) - min(least, _FAINT)).view(np.uint8)
     for part in found:
         marks[part] = 0
     cv2.erode(marks, np.ones((2, 2), np.uint8), dst=marks)  # grain alone goes

@@ -1,4 +1,4 @@
-"""Files fetched from the store, kept by this worker so that a document is fetched once."""
+"""Blobs that this worker fetched or stored, kept on its disk so that none is fetched twice."""
 
 import shutil
 import threading
@@ -34,7 +34,7 @@ class Kept:
     used: float  # on the monotonic clock
 
 
-class Larder:
+class BlobCache:
     """Blobs by key in a directory of bounded size; the least recently used go first.
 
     Any number of threads may use it. Children never see the directory. They get links of single
