@@ -53,7 +53,7 @@ def main() -> int:
             found.add(name, result)
             print(report.table(result), flush=True)
     if arguments.publish:
-        publish.write(found.kept)
+        publish.write(found.measured)
     print("\n".join(["", *(f"MISSED {floor}" for floor in found.missed)]))
     return 1 if arguments.strict and found.missed else 0
 

@@ -19,26 +19,28 @@ EVERY: Final = frozenset(Output) - {Output.THUMBNAILS}
 
 
 def results(size: Size) -> Iterator[dict[str, Any]]:
-    """Measure recognising and assembling dense pages."""
+    """Measure recognising and assembling every kind of page."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         inside = Inside(folder)
-        paths = corpus.write(folder / "pages", corpus.dense, size.of(quick=2, full=5))
-        wanted = {
-            "text": Options(outputs=frozenset()),
-            "text, words, hOCR and PDF": Options(outputs=EVERY),
-        }
-        arms = [
-            Arm(name, partial(_read, inside, paths, options)) for name, options in wanted.items()
-        ]
-        goal = Goal(arm=arms[1].name, figure="cpu_ratio.median", least=round(1 / OVER, 3))
-        yield Comparison(
-            name="assemble: all outputs of one recognition",
-            unit="page",
-            arms=arms,
-            goals=[goal],
-            note="Recognise and assemble of dense pages, called directly.",
-        ).measure(size.rounds(quick=2, full=7))
+        for name, kind in corpus.KINDS.items():
+            paths = corpus.write(folder / kind.__name__, kind, size.of(quick=2, full=5))
+            yield _comparison(name, inside, paths).measure(size.rounds(quick=2, full=7))
+
+
+def _comparison(name: str, inside: Inside, paths: Sequence[Path]) -> Comparison:
+    wanted = {
+        "text": Options(outputs=frozenset()),
+        "text, words, hOCR and PDF": Options(outputs=EVERY),
+    }
+    arms = [Arm(each, partial(_read, inside, paths, options)) for each, options in wanted.items()]
+    return Comparison(
+        name=f"assemble: {name}",
+        unit="page",
+        arms=arms,
+        goals=[Goal(arm=arms[1].name, figure="cpu_ratio.median", least=round(1 / OVER, 3))],
+        note="Recognise and assemble, called directly: all outputs of one recognition, or text.",
+    )
 
 
 def _read(inside: Inside, paths: Sequence[Path], options: Options) -> Any:

@@ -132,8 +132,8 @@ def _figures(name: str, taken: Sequence[Sample], base: Sequence[Sample]) -> dict
         "name": name,
         "per_second": spread([each.units / each.seconds for each in taken]),
         "ratio": spread([_rate(each) / _rate(bare) for each, bare in pairs]),
-        "shares_ms": _means([_per_unit(each.shares, each.units) for each in taken]),
-        "facts": _means([each.facts for each in taken]),
+        "shares_ms": _medians([_per_unit(each.shares, each.units) for each in taken]),
+        "facts": _medians([each.facts for each in taken]),
     }
     if all(each.cpu for each in taken):
         found["cpu_ms"] = spread([1000 * (each.cpu or 0) / each.units for each in taken])
@@ -160,7 +160,7 @@ def _per_unit(shares: Mapping[str, float], units: float) -> dict[str, float]:
     return {name: 1000 * seconds / units for name, seconds in shares.items()}
 
 
-def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def _medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = dict.fromkeys(chain.from_iterable(rows))
     return {name: median(row.get(name, 0.0) for row in rows) for name in names}
 

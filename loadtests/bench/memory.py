@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
@@ -25,7 +26,7 @@ from docmill.testing.specimen import Part
 from loadtests.bench import publish, report
 from loadtests.bench.measure import Goal
 from loadtests.bench.stack import lift_quota
-from tests.stack.flow import END, Caller, caller, inspector
+from tests.stack.flow import END, Caller, caller
 from tests.stack.wait import until
 from tests.stack.whole import whole_stack
 
@@ -57,8 +58,6 @@ def main() -> int:
     ):
         Path(scratch).chmod(0o755)  # for the children, who are others
         lift_quota(stack)
-        with inspector(stack) as inspect:
-            inspect.rows("UPDATE tenant SET max_file_bytes = 1000000000 RETURNING id")
         for turn, count in enumerate(arguments.pages, 1):
             result = _watched(stack, client, count, Path(scratch))
             result["name"] += f", document {turn} of a run"
@@ -66,7 +65,7 @@ def main() -> int:
             found.add("memory", result)
             print(told(result), flush=True)
     if arguments.publish:
-        publish.write(found.kept)
+        publish.write(found.measured)
     return not all(goal["met"] for result in results for goal in result["goals"])
 
 
@@ -75,9 +74,9 @@ def told(result: dict[str, Any]) -> str:
     series = result["series"]
     lines = ["", result["name"], "seconds  pages  worker MB  child MB  files MB  cache MB"]
     for at in range(0, len(series), max(1, len(series) // 12)):
-        seconds, pages, *sizes = series[at]
+        seconds, read, *sizes = series[at]
         worker, child, files, cache = (f"{size:8.0f}" for size in sizes)
-        lines.append(f"{seconds:7.0f}  {pages:5.0f}  {worker:>9}  {child}  {files}  {cache}")
+        lines.append(f"{seconds:7.0f}  {read:5.0f}  {worker:>9}  {child}  {files}  {cache}")
     return "\n".join([*lines, *(report.goal_line(goal) for goal in result["goals"])])
 
 
@@ -88,8 +87,8 @@ def _watched(stack: Stack, client: Caller, count: int, scratch: Path) -> dict[st
 
     def ended() -> bool:
         found = client.get(document)
-        pages = float(found["pages"]["done"])
-        series.append((time.monotonic() - began, pages, *_memory(stack), *_files(scratch)))
+        read = float(found["pages"]["done"])
+        series.append((time.monotonic() - began, read, *_memory(stack), *_files(scratch)))
         return found["state"] in END
 
     until(ended, within=7200, every=EVERY)
@@ -101,12 +100,12 @@ def _watched(stack: Stack, client: Caller, count: int, scratch: Path) -> dict[st
 def _result(count: int, series: Sequence[Moment]) -> dict[str, Any]:
     totals = _totals(series)
     third = len(series) // 3
-    middle, last = (_middle(series[at : at + third]) for at in (third, 2 * third))
+    middle, last = (median(_totals(series[at : at + third])) for at in (third, 2 * third))
     most_files, most_cache = (max(moment[kind] for moment in series) for kind in (4, 5))
     arms = [
         {
             "name": "slot",
-            "most_mb": totals[-1],
+            "most_mb": max(totals),
             "growth": last / middle,
             "most_mb_of_files": most_files,
             "most_mb_of_cache": most_cache,
@@ -127,14 +126,9 @@ def _result(count: int, series: Sequence[Moment]) -> dict[str, Any]:
     }
 
 
-def _middle(series: Sequence[Moment]) -> float:
-    totals = _totals(series)
-    return totals[len(totals) // 2]
-
-
 def _totals(series: Sequence[Moment]) -> list[float]:
-    """MB of worker and child together at all moments, the least first."""
-    return sorted(worker + child for _, _, worker, child, *_ in series)
+    """MB of worker and child together at each moment."""
+    return [worker + child for _, _, worker, child, *_ in series]
 
 
 def _thinned(series: Sequence[Any], most: int = 200) -> Iterator[Any]:
@@ -162,7 +156,7 @@ def _files(folder: Path) -> tuple[float, float]:
         for name in names:
             with suppress(FileNotFoundError):  # it was cleared away at this moment
                 found = (Path(root) / name).stat()
-                sizes[Path(root).name == "larder"][found.st_ino] = found.st_size
+                sizes[Path(root).name == "cache"][found.st_ino] = found.st_size
     cached, work = sizes[True], sizes[False]
     only_cached = sum(size for number, size in cached.items() if number not in work)
     return sum(work.values()) / 2**20, only_cached / 2**20

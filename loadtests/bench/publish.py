@@ -11,14 +11,15 @@ from loadtests.bench.plot import Bar, bars, lines
 
 PAGE: Final = ROOT / "docs" / "reference" / "performance.md"
 FOLDER: Final = PAGE.with_suffix("")
+FIGURES: Final = FOLDER / "figures.json"
 HEAD: Final = """# Performance
 
 Every figure has its bare baseline beside it, run in turns in the same run. `make bench` measures
 all of it again, `make bench ARGS=--quick` its order of magnitude in minutes,
-`make bench ARGS="stack ledger"` some of it; `--publish` writes this page, its plots and
-[the figures as JSON](performance/figures.json) anew. Where `make ocrmypdf` was run before, OCRmyPDF
-takes part. `python -m loadtests.bench.memory --pages 1000 1000 --publish` watches an OCR slot over
-scans of a thousand pages.
+`make bench ARGS="stack ledger"` some of it; `--publish` writes what was measured into this page,
+its plots and [the figures as JSON](performance/figures.json). Where `make ocrmypdf` was run before,
+OCRmyPDF takes part. `python -m loadtests.bench.memory --pages 1000 1000 --publish` watches an OCR
+slot over scans of a thousand pages.
 [What an upload costs](uploads.md) tells what stands between an upload and a bare PUT.
 
 A figure is the median of the rounds, in brackets the least and the most. *CPU* counts the processor
@@ -34,22 +35,21 @@ nothing else to do.
 """
 
 
-def write(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the page, its plots and its JSON."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+def write(measured: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the page, its plots and its JSON; sections not measured now stay as they are."""
+    results: dict[str, Mapping[str, Any]] = json.loads(FIGURES.read_text()) | measured
     for old in FOLDER.glob("*.svg"):
         old.unlink()
-    text = json.dumps(results, indent=1, sort_keys=True) + "\n"
-    (FOLDER / "figures.json").write_text(text)
+    FIGURES.write_text(json.dumps(results, indent=1) + "\n")
     sections = chain.from_iterable(map(_section, results.items()))
     PAGE.write_text("\n".join([HEAD, *_floors(results), *sections]))
 
 
 def _floors(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Every floor in one table."""
-    yield "## Floors\n"
+    yield "## Floors and bounds\n"
     yield BUSY
-    yield "| what | figure | floor | reached | |"
+    yield "| what | figure | floor or bound | reached | |"
     yield "| --- | --- | --- | --- | --- |"
     for result in chain.from_iterable(section.values() for section in results.values()):
         kind = "quick, " if result["quick"] else ""

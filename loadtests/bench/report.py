@@ -21,27 +21,29 @@ class Results:
         self._path = path
         self._quick = quick
         self._load = psutil.getloadavg()[2]  # of the quarter of an hour before our own
+        self._measured: dict[str, dict[str, Any]] = {}
         self._kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
 
     def add(self, section: str, result: Mapping[str, Any]) -> None:
         """Keep one comparison."""
         stamp = {"at": time.strftime("%Y-%m-%d"), "quick": self._quick, "machine": machine()}
-        load = {"load": self._load}
-        self._kept.setdefault(section, {})[result["name"]] = {**stamp, **load, **result}
+        stamped = {**stamp, "load": self._load, **result}
+        for all_of_them in (self._kept, self._measured):
+            all_of_them.setdefault(section, {})[result["name"]] = stamped
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(json.dumps(self._kept, indent=1) + "\n")
 
     @property
-    def kept(self) -> Mapping[str, Mapping[str, Any]]:
-        """The comparisons by section and name, of earlier runs too."""
-        return self._kept
+    def measured(self) -> Mapping[str, Mapping[str, Any]]:
+        """The comparisons of this run by section and name."""
+        return self._measured
 
     @property
     def missed(self) -> list[str]:
-        """The floors that were not met, in words."""
+        """The goals that this run did not reach, in words."""
         return [
             f"{result['name']}: {goal['arm']} {goal['figure']} {goal['value']}, {goal['bound']}"
-            for section in self._kept.values()
+            for section in self._measured.values()
             for result in section.values()
             for goal in result["goals"]
             if not goal["met"]
@@ -101,7 +103,7 @@ def cells(arm: Mapping[str, Any]) -> list[str]:
 def goal_line(goal: Mapping[str, Any]) -> str:
     verdict = "met" if goal["met"] else "MISSED"
     reached = f"{_number(goal['value'])} {verdict}"
-    return f"floor: {goal['arm']}, {goal['figure']} {goal['bound']}: {reached}"
+    return f"goal: {goal['arm']}, {goal['figure']} {goal['bound']}: {reached}"
 
 
 def floor_row(name: str, goal: Mapping[str, Any], when: str) -> str:

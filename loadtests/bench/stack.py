@@ -183,10 +183,11 @@ def by_ocrmypdf(program: str, many: Many) -> Sample:
 
 
 def lift_quota(stack: Stack) -> None:
-    """Let every tenant keep as much as a bench uploads."""
+    """Let every tenant upload and keep as much as a bench does."""
     with inspector(stack) as inspect:
         inspect.rows(
-            "UPDATE tenant SET max_storage_bytes = 1000000000000, max_pages = 1000 RETURNING id"
+            "UPDATE tenant SET max_storage_bytes = 1000000000000, max_file_bytes = 1000000000,"
+            " max_pages = 1000 RETURNING id"
         )
 
 

@@ -26,7 +26,16 @@ from docmill.testing.specimen import CLEAN, Part, specimens
 from loadtests import ocrmypdf
 from loadtests.bench.report import machine
 from loadtests.quality.arms import BARE, OURS, PLAIN, Arm, available
-from loadtests.quality.table import Means, Result, as_json, markdown, means, put_into, together
+from loadtests.quality.table import (
+    ALL_DEGRADED,
+    Means,
+    Result,
+    as_json,
+    markdown,
+    means,
+    put_into,
+    together,
+)
 
 SAMPLES: Final = {  # by file, the pages read and the text that is on each
     "linn.png": (1, "linn.txt"),
@@ -124,7 +133,7 @@ def verdict(kinds: Means, scans: Means) -> Iterator[str]:
         for arm in (BARE, PLAIN):
             if by_arm[OURS].cer > by_arm[arm].cer + MOST_WORSE:
                 yield f"{name}: {by_arm[OURS].cer:.4f} is worse than {arm}"
-    degraded = kinds["all degraded"]
+    degraded = kinds[ALL_DEGRADED]
     if degraded[OURS].cer > MOST_CER:
         yield f"mean CER {degraded[OURS].cer:.4f} is over {MOST_CER}"
     if not HARD[0] <= degraded[BARE].cer <= HARD[1]:

@@ -1,6 +1,5 @@
 """The ways to read a page that are compared."""
 
-import os
 import resource
 import subprocess
 import tempfile
@@ -24,13 +23,13 @@ from docmill_ocr.engines import chosen, second
 from docmill_ocr.page_image import View
 from docmill_ocr.reading import Reader
 from loadtests import ocrmypdf
+from loadtests.bench.stack import ONE_THREAD
 
 LANGUAGES: Final = (DEFAULT_LANGUAGE,)
 BARE: Final = "tesseract"
 PLAIN: Final = "one pass"
 OURS: Final = "docmill"
 OCRMYPDF: Final = "ocrmypdf"
-_ONE_THREAD: Final = {**os.environ, "OMP_THREAD_LIMIT": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,16 @@ class Arm(Protocol):
         """Return the page's text."""
 
 
+def warm_engine(settings: Mapping[str, str]) -> Engine:
+    """Return the first engine that settings ask for, loaded."""
+    engine = chosen(settings)
+    engine.warm(LANGUAGES)
+    return engine
+
+
 def available(extra: Mapping[str, str]) -> dict[str, Arm]:
     """Return the arms that can run here, ours last; `extra` goes to our engines."""
-    engine = chosen(extra)
-    engine.warm(LANGUAGES)
+    engine = warm_engine(extra)
     arms: dict[str, Arm] = {BARE: Bare(), PLAIN: Plain(engine), OURS: Ours(engine, second(extra))}
     program = ocrmypdf.program()
     return arms | ({OCRMYPDF: OcrMyPdf(program)} if program else {})
@@ -134,7 +139,7 @@ def _picture(path: Path, page: int) -> Iterator[tuple[Path, int]]:
 
 def _timed(command: list[str]) -> tuple[str, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, check=True, text=True, env=_ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, check=True, text=True, env=ONE_THREAD)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return done.stdout, spent

@@ -23,8 +23,7 @@ from docmill.adapters import pdf
 from docmill.domain.rejection import PageUnreadable
 from docmill.testing.scoring import scored
 from docmill_ocr.engine import Engine
-from docmill_ocr.engines import chosen
-from loadtests.quality.arms import LANGUAGES, OURS, PLAIN, Arm, Ours, Plain
+from loadtests.quality.arms import OURS, PLAIN, Arm, Ours, Plain, warm_engine
 from loadtests.quality.table import Result, means
 
 EACH: Final = 2  # pages of a file
@@ -99,9 +98,7 @@ def _read(page: Page) -> tuple[Result, Result]:
 
 @cache
 def _engine() -> Engine:
-    engine = chosen({})
-    engine.warm(LANGUAGES)
-    return engine
+    return warm_engine({})
 
 
 def _result(page: Page, name: str, arm: Arm, wanted: str) -> Result:

@@ -23,13 +23,12 @@ from docmill.testing.ruled import Ruled, Rules, pages
 from docmill.testing.scoring import error_rate, word_f1
 from docmill.testing.specimen import Part
 from docmill_ocr.engine import Engine
-from docmill_ocr.engines import chosen
 from docmill_ocr.page_image import View
 from docmill_ocr.reading import Reader
-from loadtests.quality.arms import LANGUAGES
+from loadtests.quality.arms import LANGUAGES, warm_engine
 
 
-class Result(NamedTuple):
+class Pair(NamedTuple):
     """Word F1, character errors of the words row by row, and processor seconds of both ways."""
 
     plain: float
@@ -94,8 +93,8 @@ def main() -> None:
 
 
 def _rows(
-    state: str, tables: Sequence[Ruled], results: Sequence[Result]
-) -> Iterator[tuple[str, Sequence[Result]]]:
+    state: str, tables: Sequence[Ruled], results: Sequence[Pair]
+) -> Iterator[tuple[str, Sequence[Pair]]]:
     yield state, results
     if state == "clean":
         for rules in Rules:
@@ -103,13 +102,13 @@ def _rows(
             yield f"… {rules}", [each for table, each in pairs if table.rules is rules]
 
 
-def _row(name: str, some: Sequence[Result]) -> str:
+def _row(name: str, some: Sequence[Pair]) -> str:
     *scores, plain_seconds, our_seconds = (sum(each) for each in zip(*some, strict=True))
     cells = [f"{score / len(some):.3f}" for score in scores]
     return f"| {' | '.join([name, *cells, f'{our_seconds / plain_seconds:.2f}'])} |"
 
 
-def _read(table: Ruled, state: str) -> Result:
+def _read(table: Ruled, state: str) -> Pair:
     cv2.setNumThreads(1)
     pixels = np.ascontiguousarray(STATES[state](table.pixels))
     view = View(pixels=pixels, to_page=np.eye(3)[:2], dpi=table.dpi)
@@ -124,14 +123,12 @@ def _read(table: Ruled, state: str) -> Result:
     printed = " ".join(table.words)
     plain_wrong, our_wrong = (error_rate(" ".join(words), printed) for words in read)
     seconds = middle - began, ended - middle
-    return Result(plain_right, our_right, plain_wrong, our_wrong, *seconds)
+    return Pair(plain_right, our_right, plain_wrong, our_wrong, *seconds)
 
 
 @cache
 def _engine() -> Engine:
-    engine = chosen({})
-    engine.warm(LANGUAGES)
-    return engine
+    return warm_engine({})
 
 
 if __name__ == "__main__":

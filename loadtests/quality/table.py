@@ -47,11 +47,13 @@ class Mean:
         )
 
 
+ALL_DEGRADED: Final = "all degraded"
+
 Means = dict[str, dict[str, Mean]]  # by group, then by arm
 
 
 def means(results: Iterable[Result]) -> Means:
-    """Return the means of every group, and of all degraded ones together."""
+    """Return the means of every group, in the order in which groups first appear."""
     found = list(results)
     order = {name: place for place, name in enumerate(dict.fromkeys(r.group for r in found))}
     found.sort(key=lambda result: order[result.group])
@@ -65,7 +67,7 @@ def _by_arm(results: Sequence[Result]) -> dict[str, Mean]:
 
 def together(results: Iterable[Result]) -> Means:
     """Return the means over all degraded pages."""
-    return {"all degraded": _by_arm([r for r in results if r.group != CLEAN])}
+    return {ALL_DEGRADED: _by_arm([r for r in results if r.group != CLEAN])}
 
 
 def markdown(table: Means, plain_pass: float | None = None) -> str:

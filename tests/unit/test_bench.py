@@ -1,7 +1,10 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loadtests.bench import report
 from loadtests.bench.measure import Arm, Comparison, Goal, Sample
 from loadtests.bench.plot import Bar, bars
 
@@ -57,3 +60,14 @@ def test_a_plot_names_every_arm_and_its_floor() -> None:
     drawn = bars("Pages", [Bar("a < b", 1, 1, 1), Bar("ours", 1.5, 1.4, 1.6)], floor=1.35)
     for words in ("a &lt; b", "ours", "1.5", "floor 1.35"):
         assert words in drawn
+
+
+def test_only_what_this_run_missed_is_missed(tmp_path: Path) -> None:
+    missed = {"arm": "docmill", "figure": "ratio", "value": 1, "bound": "at least 2", "met": False}
+    earlier = report.Results(tmp_path / "bench.json", quick=True)
+    earlier.add("stack", {"name": "stack: pages", "goals": [missed]})
+    now = report.Results(tmp_path / "bench.json", quick=True)
+    now.add("reads", {"name": "reads: clients", "goals": [missed | {"met": True}]})
+    assert (len(earlier.missed), now.missed) == (1, [])
+    assert set(now.measured) == {"reads"}
+    assert set(json.loads((tmp_path / "bench.json").read_text())) == {"stack", "reads"}
