@@ -110,6 +110,19 @@ def test_turned_lines_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert shown == ["a footer", *(f"line {row}" for row in range(4))]
 
 
+@pytest.mark.parametrize("rotate", [0, 180])
+def test_the_words_of_a_line_upside_down_may_be_written_one_by_one(
+    tmp_path: Path, rotate: int
+) -> None:
+    turn, step = (OVER, -60) if rotate == 0 else ("1 0 0 1", 60)
+    rows = [(word, row) for row in range(2) for word in ("one", "two", "three", "four")]
+    content = "".join(
+        text(200 + step * (at % 4 - 1.5), 100 + (15 if turn == OVER else -15) * row, word, turn)
+        for at, (word, row) in enumerate(rows)
+    )
+    assert lines(page(content, Rotate=rotate), tmp_path) == ["one two three four"] * 2
+
+
 @pytest.mark.parametrize("degrees", [30, 45, 60, 135, 225, 300, 315])
 def test_a_slanting_line_keeps_its_words_in_order(tmp_path: Path, degrees: int) -> None:
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -206,6 +219,39 @@ def test_what_belongs_to_layers_by_membership_is_read(tmp_path: Path) -> None:
     properties = document.pages[0].obj.Resources.Properties
     properties.one = Dictionary(Type=Name.OCMD, OCGs=Array([properties.two]))
     assert lines(document, tmp_path) == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["中文", "Ünïcode", "dash – bullet •"])
+def test_a_layer_may_have_any_name(tmp_path: Path, name: str) -> None:
+    assert lines(layered({"one": "First", "two": name}, OFF=["two"]), tmp_path) == ["one"]
+
+
+def test_what_is_seen_stays_where_the_same_is_unseen(tmp_path: Path) -> None:
+    document = layered({"one": "First", "two": "Second"}, OFF=["one"])
+    twice = text(20, 100, "Total 1.250,00")
+    content = f"/OC /one BDC {twice}EMC /OC /two BDC {twice}EMC"
+    document.pages[0].obj.Contents = Stream(document, content.encode())
+    assert lines(document, tmp_path) == ["Total 1.250,00"]
+
+
+@pytest.mark.parametrize(("state", "shown"), [(Name.ON, ["one", "two"]), (Name.OFF, ["one"])])
+@pytest.mark.parametrize("default", [{}, {"OFF": ["two"]}])
+def test_what_a_layer_says_of_the_screen_comes_first(
+    tmp_path: Path, state: Name, shown: list[str], default: dict[str, list[str]]
+) -> None:
+    document = layered({"one": "First", "two": "Second"}, **default)
+    view = Dictionary(View=Dictionary(ViewState=state))
+    document.pages[0].obj.Resources.Properties.two.Usage = view
+    assert lines(document, tmp_path) == shown
+
+
+def test_odd_layers_do_not_show_the_others(tmp_path: Path) -> None:
+    document = layered({"one": "First", "two": "Second"}, OFF=["two"])
+    properties = document.Root.OCProperties
+    nameless = document.make_indirect(Dictionary(Type=Name.OCG))
+    properties.OCGs = Array([*properties.OCGs, None, 1, nameless])
+    properties.D.OFF = Array([*properties.D.OFF, None, nameless])
+    assert lines(document, tmp_path) == ["one"]
 
 
 def test_layers_may_all_be_off_but_some(tmp_path: Path) -> None:

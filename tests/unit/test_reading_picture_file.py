@@ -54,6 +54,14 @@ def test_what_a_picture_says_of_itself_in_error_costs_none_of_it(tmp_path: Path)
     assert b"/Image" in target.read_bytes()
 
 
+def test_a_picture_is_turned_though_what_else_it_says_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "page.jpg"
+    entries = pack(">HHII", 0x0100, 2, 4, 0x61626300) + pack(">HHIHH", 0x0112, 3, 1, 6, 0)
+    jpeg(path, b"MM\0*\0\0\0\x08\0\x02" + entries + bytes(4))
+    frame, shown = levels(path, sniff.JPEG)
+    assert (frame.width, frame.height, len(shown)) == (48, 64, 48)
+
+
 def tiff(path: Path, samples: bytes, bits: int, photometric: int) -> None:
     """Write a TIFF of one strip, 64 by 48 pixels."""
     entries = [(256, 64), (257, 48), (258, bits), (259, 1), (262, photometric), (273, 8)]

@@ -67,7 +67,7 @@ def _clipped(item: Any) -> bool:
 
 def _in_layer(item: Any) -> bool:
     """Whether it is in a layer, which may be off."""
-    return any(True for _ in pdf_layers.of(item))
+    return any(True for _ in pdf_layers.named(item.raw))
 
 
 def _opaque(path: Path, number: int, size: tuple[int, int]) -> bool:

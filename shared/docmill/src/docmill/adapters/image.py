@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 from PIL import TiffImagePlugin as Tiff
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -33,6 +33,15 @@ _FORMATS: Final[Mapping[str, str]] = {
 _ORIENTATION: Final = 0x0112
 _WHITE_IS_ZERO: Final = 0
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 REDUCIBLE: Final = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 _SANE_DPI: Final = range(50, 2401)  # cameras write 1 or 72000 as readily as the truth
 _A4_LONG_SIDE_INCHES: Final = 11.69
@@ -165,7 +174,8 @@ def verify(image: ImageFile.ImageFile) -> None:
 def upright_image(image: Image.Image) -> Image.Image:
     """Return the picture turned as its file asks; itself, not a copy, when nothing is asked."""
     image.load()  # which turns a TIFF by itself, and drops its orientation
-    return ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def flattened(image: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@
 
 import ctypes
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -23,6 +23,8 @@ _WRITTEN_FIELDS: Final = frozenset({
     raw.FPDF_FORMFIELD_COMBOBOX,
     raw.FPDF_FORMFIELD_LISTBOX,
 })
+_DOWN: Final = 1  # quarters by which a line is turned clockwise
+_OVER: Final = 2
 _UNSEEN: Final = raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW
 
 
@@ -94,12 +96,13 @@ def read(
 
     What the page's edge cuts off is left out, and so is what is in layers that are off.
     """
-    hidden = _hidden(sheet, layers) if layers else frozenset()
+    if layers:
+        layers.take_out(sheet)
     text = sheet.get_textpage()
     try:
         count = min(text.count_chars(), MAX_CHARACTERS)
         affine = pdf.shown(sheet)
-        pieces = list(_pieces(text, count, affine, sheet.get_size(), hidden))
+        pieces = list(_pieces(text, count, affine, sheet.get_size()))
     finally:
         text.close()
     fields = list(_fields(document, sheet, affine))
@@ -111,17 +114,13 @@ def read(
 
 
 def _pieces(
-    text: Any,
-    count: int,
-    affine: pdf.Affine,
-    size: tuple[float, float],
-    hidden: Collection[int],
+    text: Any, count: int, affine: pdf.Affine, size: tuple[float, float]
 ) -> Iterator[Piece]:
     run: _Run | None = None
     for index in range(count):
         letter = _letter(text, index)
         box = None if letter.isspace() else _box(text, index, affine)
-        if box and _shows(box, size) and not (hidden and _item(text, index) in hidden):
+        if box and _shows(box, size):
             run = run or _Run(_turn(text, index, affine), box)
             run.add(letter, box, sure=raw.FPDFText_HasUnicodeMapError(text.raw, index) != 1)
             if not _divides(text, index):
@@ -131,21 +130,6 @@ def _pieces(
             run = None
     if run:
         yield run.piece(ends_line=True)
-
-
-def _hidden(sheet: pdfium.PdfPage, layers: Layers) -> frozenset[int]:
-    """Return the addresses of the text objects that are in a layer that is off."""
-    texts = sheet.get_objects(filter=[raw.FPDF_PAGEOBJ_TEXT], max_depth=pdf.DEPTH)
-    return frozenset(_address(item.raw) for item in texts if layers.hide(item))
-
-
-def _item(text: Any, index: int) -> int:
-    """Return the address of the text object that a character is of."""
-    return _address(raw.FPDFText_GetTextObject(text.raw, index))
-
-
-def _address(item: Any) -> int:
-    return ctypes.cast(item, ctypes.c_void_p).value or 0
 
 
 def _shows(box: Box, size: tuple[float, float]) -> bool:
@@ -284,7 +268,8 @@ def _lines(pieces: Sequence[Piece]) -> Iterator[_Line]:
 def _in_turn(lines: Iterable[_Line]) -> Iterator[_Line]:
     """Put lines that run down the page, one beside the other, from right to left.
 
-    pdfium (build 8149) sorts what begins at one height from left to right.
+    pdfium (build 8149) sorts objects that begin at one height from left to right, as it does the
+    words of lines that are upside down.
     """
     beside: list[_Line] = []
     for line in lines:
@@ -298,10 +283,14 @@ def _in_turn(lines: Iterable[_Line]) -> Iterator[_Line]:
 def _sorted(one: _Line, other: _Line) -> bool:
     """Whether pdfium may have put two lines the wrong way round."""
     together = abs(one.box[0] - other.box[0]) < one.height
-    return one.turn == other.turn == 1 and together and other.box[3] < (one.box[1] + one.box[3]) / 2
+    above = other.box[3] < (one.box[1] + one.box[3]) / 2
+    return one.turn == other.turn == _DOWN and together and above
 
 
 def _line(pieces: list[Piece]) -> _Line:
+    if pieces[0].turn == _OVER:
+        leftward = sum(right_to_left(piece.text) for piece in pieces) * 2 > len(pieces)
+        pieces = sorted(pieces, key=lambda piece: piece.along[0], reverse=leftward)
     box = pieces[0].along
     for piece in pieces[1:]:
         box = _union(box, piece.along)
@@ -315,7 +304,7 @@ def _same_line(one: Piece, other: Piece) -> bool:
     box, following = one.along, other.along
     apart = max(following[0] - box[2], box[0] - following[2])
     near = apart < box[3] - box[1]
-    return (near or not one.ends_line) and _beside(one, other)
+    return (near or not one.ends_line or one.turn == _OVER) and _beside(one, other)
 
 
 def _beside(one: Piece, other: Piece) -> bool:
@@ -323,9 +312,10 @@ def _beside(one: Piece, other: Piece) -> bool:
     box, following = one.along, other.along
     overlap = min(box[3], following[3]) - max(box[1], following[1])
     lower = min(box[3] - box[1], following[3] - following[1])
-    # Numbers and names in a line that runs to the left have words that do beside them.
-    either = right_to_left(one.text) or right_to_left(other.text)
-    return overlap >= 0.3 * lower and (either or following[0] > box[0])
+    # Numbers and names in a line that runs to the left have words that do beside them. Upside down
+    # the last comes first.
+    any_way = one.turn == _OVER or right_to_left(one.text) or right_to_left(other.text)
+    return overlap >= 0.3 * lower and (any_way or following[0] > box[0])
 
 
 def _gap(above: _Line, below: _Line) -> float:

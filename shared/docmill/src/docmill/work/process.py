@@ -218,8 +218,8 @@ class ChildProcess:
     def _check_scratch(self) -> None:
         try:
             written = self.folder.scratch_bytes()
-        except PermissionError as error:
-            raise OutOfScratch("a directory is closed to who counts") from error
+        except OSError as error:
+            raise OutOfScratch(f"what it wrote cannot be counted: {error}") from error
         if written > self._spec.scratch_size:
             raise OutOfScratch(f"{written >> 20} MB written")
 
