@@ -81,6 +81,19 @@ def test_what_a_child_lists_for_us_but_does_not_show_is_not_taken_for_nothing(
         made.scratch_bytes()
 
 
+def test_what_a_child_wrote_too_deep_to_be_named_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    made = folder.ChildFolder(tmp_path / "child", folder.Access(None))
+    inside = os.open(made.fresh_scratch(), os.O_RDONLY)
+    for _ in range(20):  # of 250 characters: a path has 4,096
+        os.mkdir("d" * 250, dir_fd=inside)
+        deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=inside)
+        os.close(inside)
+        inside = deeper
+    os.close(inside)
+    with pytest.raises(OSError, match="too long"):
+        made.scratch_bytes()
+
+
 def test_what_a_child_closed_is_opened_first_but_never_through_a_link(
     tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,10 +53,10 @@ class Layers:
 
     def _hide(self, item: Any) -> bool:
         names = frozenset(named(item))
-        return bool(names) and not names.isdisjoint(self.off)
+        return bool(names) and not names.isdisjoint(self._off)
 
     @cached_property
-    def off(self) -> frozenset[bytes]:
+    def _off(self) -> frozenset[bytes]:
         """The names of the layers that are off when the file is opened, as it has them.
 
         None where the file is too odd to tell. A name that a layer has that is on is not among
@@ -65,12 +65,12 @@ class Layers:
         try:
             with Pdf.open(self._path, access_mode=pikepdf.AccessMode.stream) as document:
                 properties = document.Root.get("/OCProperties")
-                return _off(properties) if properties is not None else frozenset()
+                return _unseen(properties) if properties is not None else frozenset()
         except _ODD:
             return frozenset()
 
 
-def _off(properties: Object) -> frozenset[bytes]:
+def _unseen(properties: Object) -> frozenset[bytes]:
     default = properties.D
     shown = {each.objgen for each in _listed(default, "/ON")}
     hidden = {each.objgen for each in _listed(default, "/OFF")}

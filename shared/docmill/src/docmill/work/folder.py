@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 _PREFIX: Final = "docmill-worker-"
+_GONE: Final = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class ChildFolder:
     def scratch_bytes(self) -> int:
         """Return how much the child has written, roughly while it is writing.
 
-        Raise PermissionError where it closed a directory to us.
+        Raise OSError where that cannot be told: a directory is closed to us, a path too long.
         """
         return sum(_allocated(Path(folder) / name) for folder, name in _files(self.scratch))
 
@@ -140,19 +141,19 @@ def _remove_abandoned(root: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
-    for place, _, names in os.walk(folder, onerror=_not_closed):
+    for place, _, names in os.walk(folder, onerror=_pass_over):
         for name in names:
             yield place, name
 
 
-def _not_closed(error: OSError) -> None:
-    """Pass over what went away meanwhile."""
-    if isinstance(error, PermissionError):
+def _pass_over(error: OSError) -> None:
+    """Raise an error unless it is that something went away meanwhile."""
+    if not isinstance(error, _GONE):
         raise error
 
 
 def _allocated(path: Path) -> int:
     try:
         return path.lstat().st_blocks * 512
-    except (FileNotFoundError, NotADirectoryError):  # it went away meanwhile
+    except _GONE:
         return 0
